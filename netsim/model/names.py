@@ -1,0 +1,39 @@
+"""What may be called what: the names of nodes, labs and sockets."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+NAME_PATTERN = "[a-z](?:[a-z0-9-]*[a-z0-9])?"
+
+NAME_MAX = 40
+"""Letters in a name: `LAB.NODE` must fit a file name, and a person's eye."""
+
+RESERVED = frozenset({"lab", "localhost", "all"})
+
+
+def name_fault(name: str) -> str | None:
+    """Say why a name is none, or None where it is one (a host name label, RFC 1123, in lower case)."""
+    if not name:
+        return "a name cannot be empty"
+    if len(name) > NAME_MAX:
+        return f"a name has at most {NAME_MAX} letters, this one has {len(name)}"
+    if not re.fullmatch(NAME_PATTERN, name):
+        return "a name is made of a-z, 0-9 and '-', starts with a letter and does not end with '-'"
+    if name in RESERVED:
+        return f"{name!r} is a word of netsim's own"
+    return None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Offer the known word nearest to a mistyped one, as the end of a sentence; '' where none is near."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Quote what a person wrote, shortened and with its control characters escaped."""
+    text = ascii(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= limit else text[: limit - 4] + "...'"
