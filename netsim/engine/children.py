@@ -1,0 +1,84 @@
+"""Processes on the lab's nodes: forked by the keeper, in the node's namespace from their first step."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from typing import NoReturn
+
+from netsim.engine import syscalls
+from netsim.engine.ground import Ground
+from netsim.engine.keeper import WithFiles
+
+Target = Callable[..., None]
+
+
+def fork_into(ground: Ground, node: str, target: Target, *args: object) -> WithFiles:
+    """Fork a process into a node; it calls `target(sock, *args)`, and we get the other end of `sock`.
+
+    Returns its pid, with two descriptors: the socket, and a pidfd that becomes readable at its end.
+    `node` '' forks it beside the nodes, into the keeper's own namespace.
+    """
+    ours, its = socket.socketpair()
+    parent = os.getpid()
+    with ground.inside(node) if node else nullcontext():
+        pid = os.fork()
+        if pid == 0:
+            _live(parent, its, target, args)
+    its.close()
+    ground.children[pid] = node
+    return WithFiles(pid, (ours.detach(), os.pidfd_open(pid)))
+
+
+def _live(parent: int, sock: socket.socket, target: Target, args: tuple[object, ...]) -> NoReturn:
+    status = 70  # EX_SOFTWARE
+    try:
+        syscalls.die_with_parent(parent)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _close_others({0, 1, 2, sock.fileno()})
+        target(sock, *args)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        os._exit(status)
+
+
+def _close_others(keep: set[int]) -> None:
+    """Close what was inherited: a namespace lives as long as anybody holds it."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first = 0
+    for fd in (*sorted(keep), limit):
+        if fd > first:  # closerange() takes an empty range at 0 for everything
+            os.closerange(first, fd)
+        first = fd + 1
+
+
+def reap(ground: Ground, pid: int) -> int:
+    """Wait for the end of one child; gives its status as waitpid(2) does. -1 where it was reaped before."""
+    ground.children.pop(pid, None)
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return -1
+
+
+def kill_child(ground: Ground, pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to one child, by its pid; a child that has ended already is left in peace."""
+    if pid in ground.children:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def bury(ground: Ground, node: str | None = None) -> None:
+    """Kill and reap every child of a node, or every child."""
+    mine = [pid for pid, at in ground.children.items() if node is None or at == node]
+    for pid in mine:
+        kill_child(ground, pid)
+    for pid in mine:
+        reap(ground, pid)

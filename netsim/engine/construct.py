@@ -1,0 +1,153 @@
+"""Builds a plan, all at once: namespaces, then cables, then what each node has behind its cables.
+
+What it costs, and why in this order: one unshare per node, with a netlink socket while one is in
+there; both ends of a cable made in place by one message, many in one send; one batch per node.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from netsim.engine import links, syscalls
+from netsim.engine.ground import Ground, current_namespace
+from netsim.engine.netlink import LinkWatch, Message, Netlink
+from netsim.engine.sysctl import baseline
+from netsim.model.plan import Interface, NodePlan, Plan
+
+
+def build(ground: Ground, plan: Plan) -> None:
+    """Make every node and link of a plan; raises LabError. Runs in the keeper."""
+    ground.plan = plan
+    settings = None
+    try:
+        for node in plan.nodes:
+            syscalls.unshare(syscalls.CLONE_NEWNET)
+            name = node.node.name
+            ground.namespaces[name] = current_namespace()
+            ground.route[name] = Netlink(name)
+            settings = settings or baseline(ground.sysctls, plan.uses_ipv6)
+            for key, value in settings[node.node.kind].items():
+                ground.sysctls.write(name, key, value)
+    finally:
+        syscalls.setns(ground.home)
+    cables, ready = _cables(ground, plan)
+    workshop = Netlink("the lab")
+    workshop.transact(cables)
+    workshop.close()
+    with _activated(ground, _last_to_come_up(plan, ready)):
+        for node in plan.nodes:
+            _furnish(ground, node, frozenset(ready[node.node.name]))
+
+
+def _last_to_come_up(plan: Plan, ready: dict[str, set[int]]) -> list[tuple[str, int]]:
+    """The end whose carrier comes last: it was up first, and its far end is furnished after all others.
+
+    The kernel lets interfaces send in the order in which their carriers came, so one is enough.
+    """
+    for node in reversed(plan.nodes):
+        for interface in reversed(node.interfaces):
+            if interface.index not in ready[node.node.name]:
+                return [(interface.peer, _far_end(plan, node.node.name, interface).index)]
+    return []
+
+
+def _far_end(plan: Plan, node: str, interface: Interface) -> Interface:
+    return next(i for i in plan.node(interface.peer).interfaces if i.link == interface.link and i.peer == node)
+
+
+@contextmanager
+def _activated(ground: Ground, ends: list[tuple[str, int]]) -> Iterator[None]:
+    """Bring carriers up within; it is left when these ends can send.
+
+    The kernel switches an interface on in the background after its carrier has come (linkwatch);
+    until then it swallows what is sent, and a SYN would come again only a second later.
+    """
+    watches = []
+    for node, index in ends:
+        with ground.inside(node):
+            watches.append((LinkWatch(), index))
+    try:
+        yield
+        for watch, index in watches:
+            watch.wait_until_running(index)
+    finally:
+        for watch, _ in watches:
+            watch.close()
+
+
+def _cables(ground: Ground, plan: Plan) -> tuple[list[Message], dict[str, set[int]]]:
+    ends: list[list[tuple[str, Interface]]] = [[] for _ in plan.topology.links]
+    for node in plan.nodes:
+        for interface in node.interfaces:
+            ends[interface.link].append((node.node.name, interface))
+    messages = []
+    ready: dict[str, set[int]] = {node.node.name: set() for node in plan.nodes}
+    for link, ((a, a_end), (b, b_end)) in zip(plan.topology.links, ends, strict=True):
+        messages.append(links.cable(a_end, ground.namespaces[a], b_end, ground.namespaces[b], link.name))
+        ready[a].add(a_end.index)
+    return messages, ready
+
+
+def _furnish(ground: Ground, plan: NodePlan, ready: frozenset[int] = frozenset()) -> None:
+    name = plan.node.name
+    ground.route[name].transact(links.furnish(plan, ready))
+    if plan.node.sysctls:
+        with ground.inside(name):
+            for key, value in plan.node.sysctls.items():
+                ground.sysctls.write(name, key, value)
+
+
+def power_off(ground: Ground, node: str) -> None:
+    """Take a node's cables away from it, alive and plugged in, so that not one more packet leaves it.
+
+    The far ends keep their addresses and routes, and have their carrier again at once: they notice
+    nothing. The dead namespace stays, empty and unplugged, until the node is switched on again.
+    """
+    plan = ground.built().node(node)
+    with _activated(ground, _peers(ground, plan)):
+        parked = Netlink(node)
+        for interface in plan.interfaces:
+            name, index = f"p{interface.link}-{interface.index}", _parked_index(ground, interface)
+            ground.route[node].transact([links.move(interface.index, ground.home, name, index)])
+            parked.transact([links.up(index, name)])
+        parked.close()
+    ground.route.pop(node).close()
+    if node in ground.filter:
+        ground.filter.pop(node).close()
+
+
+def power_on(ground: Ground, node: str) -> None:
+    """Make a node anew, behind the same cables."""
+    plan = ground.built().node(node)
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    try:
+        namespace = current_namespace()
+        ground.route[node] = Netlink(node)
+        for key, value in baseline(ground.sysctls, ground.built().uses_ipv6)[plan.node.kind].items():
+            ground.sysctls.write(node, key, value)
+    finally:
+        syscalls.setns(ground.home)
+    os.dup2(namespace, ground.namespaces[node], inheritable=False)  # the old one goes, its name stays
+    os.close(namespace)
+    with _activated(ground, _peers(ground, plan)):
+        parked = Netlink(node)
+        parked.transact(
+            [links.move(_parked_index(ground, i), ground.namespaces[node], i.name, i.index) for i in plan.interfaces]
+        )
+        parked.close()
+        _furnish(ground, plan)
+
+
+def _peers(ground: Ground, plan: NodePlan) -> list[tuple[str, int]]:
+    """The far ends of a node's cables, where there is a machine switched on."""
+    found = [(i.peer, _far_end(ground.built(), plan.node.name, i).index) for i in plan.interfaces]
+    return [(peer, index) for peer, index in found if peer in ground.route]
+
+
+def _parked_index(ground: Ground, interface: Interface) -> int:
+    """A free index in the keeper's own namespace, which has nothing but lo and parked interfaces."""
+    end = ground.built().topology.links[interface.link]
+    far = interface.peer == end.a
+    return 10 + 2 * interface.link + far

@@ -1,0 +1,71 @@
+"""What one lab's keeper holds: namespaces, sockets into them, children. Only the keeper has one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from netsim.engine import syscalls
+from netsim.engine.journal import Journal
+from netsim.engine.netlink import NETLINK_NETFILTER, Netlink
+from netsim.engine.sysctl import Sysctls
+from netsim.errors import LabError
+from netsim.model.plan import Plan
+
+
+@dataclass(slots=True)
+class Ground:
+    """The ground that a lab stands on. `plan` None means that nothing is built yet."""
+
+    journal: Journal
+    home: int
+    """The keeper's own namespace: nothing of the host's, and where a dead machine's cables hang."""
+    sysctls: Sysctls
+    plan: Plan | None = None
+    namespaces: dict[str, int] = field(default_factory=dict)
+    route: dict[str, Netlink] = field(default_factory=dict)
+    filter: dict[str, Netlink] = field(default_factory=dict)
+    children: dict[int, str] = field(default_factory=dict)
+    """The processes that the keeper has to bury: pid, and the node that it runs on."""
+    listener: socket.socket | None = None
+    """Where other commands reach this lab, once it is to outlive the one that made it."""
+
+    def built(self) -> Plan:
+        assert self.plan is not None, "the lab is not built"
+        return self.plan
+
+    @contextmanager
+    def inside(self, node: str) -> Iterator[None]:
+        """Be in a node's namespace for a while."""
+        fd = self.namespaces.get(node)
+        if fd is None:
+            raise LabError("enter", node, 3, "it is switched off")
+        syscalls.setns(fd)
+        try:
+            yield
+        finally:
+            syscalls.setns(self.home)
+
+    def netfilter(self, node: str) -> Netlink:
+        """The nfnetlink socket of a node, opened when it is first needed."""
+        if node not in self.filter:
+            with self.inside(node):
+                self.filter[node] = Netlink(node, NETLINK_NETFILTER)
+        return self.filter[node]
+
+
+def new_ground(journal: Journal) -> Ground:
+    """Leave the host's network for an empty one, and make room for many descriptors."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    return Ground(journal, current_namespace(), Sysctls())
+
+
+def current_namespace() -> int:
+    """A descriptor of the network namespace that this process is in."""
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)

@@ -1,0 +1,221 @@
+"""A lab: a live topology. It owns everything that it made, and gives it back when it is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from netsim.engine import cable, children, construct, netns_names, packet_filter, stragglers
+from netsim.engine.ground import Ground
+from netsim.engine.keeper import Keeper, start_keeper, stay
+from netsim.engine.packet_filter import Placed
+from netsim.errors import LabError
+from netsim.model.firewall import Rule
+from netsim.model.plan import Plan
+
+HOSTS = "hosts"
+"""The lab's /etc/hosts, in its directory: what nodes' names mean inside the nodes."""
+ABOUT = "about.json"
+"""What `netsim ps` shows of a lab, in its directory."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process on a node, forked by the keeper: its pid, the socket to it, and a pidfd."""
+
+    pid: int
+    sock: socket.socket
+    pidfd: int
+
+    def close(self) -> None:
+        self.sock.close()
+        os.close(self.pidfd)
+
+
+@dataclass(slots=True)
+class Lab:
+    """The main process's hold on a lab. Use it as a context manager."""
+
+    name: str
+    plan: Plan
+    keeper: Keeper
+    rules: dict[str, list[Placed]] = field(default_factory=dict)
+    """The packet-filter rules of each node, as they were placed."""
+    _filter: Child | None = None
+    _filter_ready: bool = False
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def down(self) -> None:
+        """End everything on the lab and give it back; returns when that is done."""
+        if self._filter:
+            self._filter.close()
+            self._filter = None
+        self.keeper.close()
+
+    def build(self) -> None:
+        """Make every node and link, all but the packet filters' rules."""
+        self.keeper.ask(_build, self.plan)
+
+    def fork(self, node: str, target: children.Target, *args: object) -> Child:
+        """Fork a process into a node ('' beside them all); it runs `target(socket, *args)`."""
+        pid, (sock, pidfd) = self.keeper.ask_files(children.fork_into, node, target, *args)
+        return Child(pid, socket.socket(fileno=sock), pidfd)
+
+    def bury(self, child: Child) -> int:
+        """Wait for a child's end, and give its status as waitpid(2) does."""
+        return self.keeper.ask(children.reap, child.pid)
+
+    def cut(self, link: int, arriving_at: str | None = None) -> None:
+        """Cut a cable, in both directions or towards one end."""
+        self.keeper.ask(cable.cut, link, arriving_at)
+
+    def heal(self, link: int, arriving_at: str | None = None) -> None:
+        """Mend a cut."""
+        self.keeper.ask(cable.heal, link, arriving_at)
+
+    def sysctl(self, node: str, key: str, value: str) -> None:
+        """Set a sysctl of a node."""
+        self.keeper.ask(_sysctl, node, key, value)
+
+    def power_off(self, node: str) -> None:
+        """Cut a node's power: no process, no socket, no packet of it is left. Captures must be closed before."""
+        self.keeper.ask(_power_off, node)
+        self.rules.pop(node, None)
+
+    def power_on(self, node: str) -> None:
+        """Start a node that was switched off, with the rules and sysctls of its topology."""
+        self.keeper.ask(_power_on, node)
+        self.place(node, self.plan.node(node).node.firewall)
+
+    def place(self, node: str, rules: Sequence[Rule]) -> None:
+        """Put packet-filter rules in place, behind those that are there."""
+        if not rules:
+            return
+        kind = self.plan.node(node).node.kind
+        wanted = [((rule.chain or _usual_chain(kind)).upper(), self._resolved(rule)) for rule in rules]
+        placed = packet_filter.ask(self.filter_worker(), "place", self._namespace(node), wanted)
+        self.rules.setdefault(node, []).extend(placed)
+
+    def raise_firewalls(self) -> None:
+        """Put every node's own rules in place, the last part of building."""
+        for node in self.plan.nodes:
+            self.place(node.node.name, node.node.firewall)
+
+    def rule_packets(self) -> dict[str, list[Placed]]:
+        """How many packets each rule has matched so far, by node."""
+        return {
+            node: packet_filter.ask(self.filter_worker(), "packets", self._namespace(node), placed)
+            for node, placed in self.rules.items()
+        }
+
+    def filter_worker(self) -> socket.socket:
+        """The packet-filter worker's socket; it is started on first use, and then waited for."""
+        if self._filter is None:
+            self.begin_filter_worker()
+        assert self._filter is not None
+        if not self._filter_ready:
+            packet_filter.ready(self._filter.sock)
+            self._filter_ready = True
+        return self._filter.sock
+
+    def begin_filter_worker(self) -> None:
+        """Start the packet-filter worker without waiting until it has loaded its library."""
+        self._filter = self.fork("", packet_filter.work)
+
+    def read(self, node: str, path: str) -> str:
+        """The text of a file under a node's /proc/net."""
+        return self.keeper.ask(_read, node, path)
+
+    def _namespace(self, node: str) -> int:
+        _, (fd,) = self.keeper.ask_files(packet_filter.open_namespace, node)
+        return fd
+
+    def _resolved(self, rule: Rule) -> Rule:
+        source, destination = (str(self.plan.address(n)) if n else None for n in (rule.source, rule.destination))
+        return replace(rule, source=source, destination=destination)
+
+
+def up(plan: Plan, name: str) -> Lab:
+    """Build a lab; raises LabError, InputError or HostError, and leaves nothing then."""
+    lab = start(plan, name)
+    try:
+        lab.build()
+        lab.raise_firewalls()
+    except BaseException:
+        lab.down()
+        raise
+    return lab
+
+
+def start(plan: Plan, name: str) -> Lab:
+    """Start the processes behind a lab, with nothing built; the packet filter's library is loading meanwhile."""
+    lab = Lab(name, plan, start_keeper(name))
+    if any(node.node.firewall for node in plan.nodes):
+        lab.begin_filter_worker()
+    return lab
+
+
+def leave_standing(lab: Lab, about: dict[str, Any]) -> None:
+    """Let a lab outlive this process; `about` is what `netsim ps` shall say of it."""
+    lab.keeper.ask(_write, ABOUT, json.dumps(about))
+    lab.keeper.ask(stay)
+
+
+def _usual_chain(kind: str) -> str:
+    return "FORWARD" if kind == "router" else "INPUT"
+
+
+def _build(ground: Ground, plan: Plan) -> None:
+    construct.build(ground, plan)
+    netns_names.show_names(ground)
+    _write(ground, HOSTS, _hosts(plan))
+    cookies = []
+    for node in ground.namespaces:
+        with ground.inside(node):
+            cookies.append(stragglers.cookie())
+    ground.journal.note("namespaces", cookies=[number for number in cookies if number])
+
+
+def _hosts(plan: Plan) -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost"]
+    return "\n".join([*lines, *(f"{address} {name}" for name, address in plan.addresses.items())]) + "\n"
+
+
+def _write(ground: Ground, name: str, content: str) -> None:
+    path = ground.journal.home / name
+    path.write_text(content)
+    path.chmod(0o644)
+
+
+def _sysctl(ground: Ground, node: str, key: str, value: str) -> None:
+    with ground.inside(node):
+        ground.sysctls.write(node, key, value)
+
+
+def _read(ground: Ground, node: str, path: str) -> str:
+    with ground.inside(node), open(f"/proc/self/net/{path}", encoding="ascii") as file:
+        return file.read()
+
+
+def _power_off(ground: Ground, node: str) -> None:
+    if node not in ground.route:
+        raise LabError("crash", node, 3, "it is switched off already")
+    construct.power_off(ground, node)
+    children.bury(ground, node)
+    inode = os.fstat(ground.namespaces[node]).st_ino
+    stragglers.end(list(stragglers.in_namespaces({inode})))
+
+
+def _power_on(ground: Ground, node: str) -> None:
+    if node in ground.route:
+        raise LabError("boot", node, 114, "it is running")
+    construct.power_on(ground, node)

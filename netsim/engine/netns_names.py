@@ -1,0 +1,47 @@
+"""Shows a lab's namespaces to `ip netns`: a symlink per node in /run/netns.
+
+A link leads to a descriptor of the keeper's, /proc/PID/fd/N: when the keeper dies, the namespace
+dies with it, and the link leads nowhere. A node that is rebooted keeps its descriptor's number.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from netsim.engine.ground import Ground
+from netsim.errors import InputError
+
+DIRECTORY = Path("/run/netns")
+
+
+def node_path(lab: str, node: str) -> Path:
+    """Where `ip netns` finds a node: it calls it LAB.NODE."""
+    return DIRECTORY / f"{lab}.{node}"
+
+
+def show_names(ground: Ground) -> None:
+    """Make the names of all nodes; raises InputError where another program has one of them."""
+    lab = ground.journal.lab
+    wanted = {node_path(lab, node): _target(os.getpid(), fd) for node, fd in ground.namespaces.items()}
+    taken = next((path for path in wanted if path.is_symlink() or path.exists()), None)
+    if taken:
+        raise InputError(f"{taken} exists and is not netsim's; give the lab another name with --lab")
+    if not DIRECTORY.exists():
+        ground.journal.note("directory", path=str(DIRECTORY))
+        DIRECTORY.mkdir(mode=0o755, exist_ok=True)
+    ground.journal.note("names", keeper=os.getpid(), paths=[str(path) for path in wanted])
+    for path, target in wanted.items():
+        path.symlink_to(target)
+
+
+def is_name_of(path: str, keeper: int) -> bool:
+    """Tell whether a path is still the link that a keeper made."""
+    try:
+        return os.readlink(path).startswith(_target(keeper, ""))
+    except OSError:
+        return False
+
+
+def _target(keeper: int, fd: int | str) -> str:
+    return f"/proc/{keeper}/fd/{fd}"

@@ -1,0 +1,94 @@
+"""Firewall rules on nodes. A backend is one file here; the lab speaks to it through a worker process.
+
+Rules are put in place by a process of their own that enters one namespace after the other: what
+python-iptables keeps per process never meets a second thread, and its slow import waits nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from netsim.engine import channel, syscalls
+from netsim.engine.ground import Ground
+from netsim.engine.keeper import WithFiles
+from netsim.errors import NetsimError
+from netsim.model.firewall import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule where it is: its chain by iptables' name, its number in the chain from 1, its packets so far."""
+
+    chain: str
+    number: int
+    rule: Rule
+    packets: int = 0
+
+
+class PacketFilter(Protocol):
+    """What a backend must do, in whatever network namespace the process is at the moment."""
+
+    def place(self, rules: Sequence[tuple[str, Rule]]) -> list[Placed]:
+        """Append rules to chains (INPUT, FORWARD, OUTPUT), all in one commit."""
+
+    def packets(self, placed: Sequence[Placed]) -> list[Placed]:
+        """Read how many packets each rule has matched so far."""
+
+
+def backend() -> PacketFilter:
+    """The backend of this host; raises HostError where it has none."""
+    from netsim.engine.packet_filter.iptables import Iptables
+
+    return Iptables()
+
+
+Request = Literal["place", "packets"]
+
+
+def work(sock: socket.socket) -> None:
+    """The worker's life: for each request a namespace comes along, which it enters first."""
+    answer: tuple[bool, object]
+    try:
+        filters: PacketFilter = backend()
+        channel.send(sock, (True, None))
+    except NetsimError as error:
+        channel.send(sock, (False, error))
+        return
+    while True:
+        try:
+            (request, argument), (namespace,) = channel.receive(sock)
+        except channel.ChannelClosed:
+            return
+        syscalls.setns(namespace)
+        os.close(namespace)
+        try:
+            answer = (True, filters.place(argument) if request == "place" else filters.packets(argument))
+        except NetsimError as error:
+            answer = (False, error)
+        channel.send(sock, answer)
+
+
+def ask(sock: socket.socket, request: Request, namespace: int, argument: object) -> list[Placed]:
+    """Have the worker do something in a namespace, whose descriptor is closed here."""
+    try:
+        channel.send(sock, (request, argument), (namespace,))
+    finally:
+        os.close(namespace)
+    return ready(sock) or []
+
+
+def ready(sock: socket.socket) -> list[Placed] | None:
+    """Wait for the worker's answer; its errors are raised here."""
+    (good, value), _ = channel.receive(sock)
+    if not good:
+        raise value
+    return value  # type: ignore[no-any-return]
+
+
+def open_namespace(ground: Ground, node: str) -> WithFiles:
+    """A descriptor of a node's namespace, for the worker. Runs in the keeper."""
+    return WithFiles(None, (os.dup(ground.namespaces[node]),))

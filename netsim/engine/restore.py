@@ -1,0 +1,82 @@
+"""Gives back what a lab has made: its own keeper at the end, or anyone after the keeper was killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netsim.engine import netns_names, stragglers, tracefs
+from netsim.engine.children import bury
+from netsim.engine.ground import Ground
+from netsim.engine.journal import STATE, claim_dead, read_journal
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that a dead keeper left behind."""
+
+    lab: str
+    kind: str
+    what: str
+
+
+def give_back(ground: Ground) -> None:
+    """End everything that runs in the lab, drop its namespaces, and remove what the journal names."""
+    bury(ground)
+    inodes = {os.fstat(fd).st_ino for fd in ground.namespaces.values()}
+    if inodes:
+        stragglers.end(list(stragglers.in_namespaces(inodes)))
+    for sock in (*ground.route.values(), *ground.filter.values()):
+        sock.close()
+    for fd in ground.namespaces.values():
+        os.close(fd)
+    _remove(read_journal(ground.journal.lab, ground.journal.home.parent))
+    ground.journal.erase()
+
+
+def clean(dry_run: bool = False, state: Path = STATE) -> list[Leftover]:
+    """Give back what dead keepers left, and say what it was; `dry_run` only says."""
+    found = []
+    for journal, entries in claim_dead(state):
+        lost = [pid for pid in stragglers.in_dead_namespaces(_cookies(entries)) if pid != os.getpid()]
+        found += [Leftover(journal.lab, "process", str(pid)) for pid in lost]
+        found += [Leftover(journal.lab, kind, what) for kind, what in _present(entries)]
+        found.append(Leftover(journal.lab, "directory", str(journal.home)))
+        if dry_run:
+            os.close(journal.fd)
+            continue
+        stragglers.end(lost)
+        _remove(entries)
+        journal.erase()
+    return found
+
+
+def _cookies(entries: Iterable[dict[str, Any]]) -> set[int]:
+    return {number for entry in entries if entry["made"] == "namespaces" for number in entry["cookies"]}
+
+
+def _present(entries: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
+    for entry in entries:
+        if entry["made"] == "names":
+            yield from (("name", p) for p in entry["paths"] if netns_names.is_name_of(p, entry["keeper"]))
+        elif entry["made"] == "tracefs" and tracefs.exists(entry["instance"]):
+            yield "tracefs", entry["instance"]
+
+
+def _remove(entries: list[dict[str, Any]]) -> None:
+    """Undo the journal's entries, the last one first. What somebody else has put there stays."""
+    for entry in reversed(entries):
+        match entry["made"]:
+            case "names":
+                for path in entry["paths"]:
+                    if netns_names.is_name_of(path, entry["keeper"]):
+                        Path(path).unlink()
+            case "directory":
+                with suppress(OSError):  # others use it by now
+                    Path(entry["path"]).rmdir()
+            case "tracefs":
+                tracefs.remove(entry["instance"])
