@@ -1,0 +1,185 @@
+"""Plays the steps of a script on a lab, one after the other, and notes what came of each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from netsim.engine import channel, children
+from netsim.engine.lab import Child, Lab
+from netsim.errors import LabError
+from netsim.faults import FAULTS
+from netsim.model.duration import parse_duration
+from netsim.model.event import Call, Event, Fault, ProcessEnd
+from netsim.model.step import Step
+from netsim.model.timeline import StepResult
+from netsim.probes.session import Session
+from netsim.processes import scripted
+from netsim.processes.scripted import CANCEL, Done, Request
+
+_CANCEL_S = 2.0
+
+
+@dataclass(slots=True)
+class _Actor:
+    """A process of the script, and the step whose call it has begun and not finished."""
+
+    child: Child
+    pending: Step | None = None
+    asked_ns: int = 0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where a script is played: the processes that are alive, the faults in effect, the events so far.
+
+    Times here are CLOCK_MONOTONIC; the runner counts them from the script's beginning.
+    """
+
+    lab: Lab
+    session: Session
+    events: list[Event] = field(default_factory=list)
+    cuts: set[tuple[int, str]] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
+    rebooted: set[str] = field(default_factory=set)
+    _actors: dict[str, _Actor] = field(default_factory=dict)
+    _lost: list[Child] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.running.update(node.node.name for node in self.lab.plan.nodes)
+
+    def rehearse(self, script: Iterable[Step]) -> None:
+        """Fork every process of the script beforehand, so that no step has to wait for it."""
+        for step in script:
+            if step.verb.name in scripted.VERBS:
+                self._actor(step.who)
+
+    def play(self, step: Step) -> StepResult:
+        """Do one step. What a program gets is a result, not an error; LabError is for what netsim cannot do."""
+        if step.verb.fault:
+            return self._fault(step)
+        if step.verb.name == "wait":
+            start = time.monotonic_ns()
+            time.sleep(parse_duration(step.args["duration"]))  # to let the lab's clock run is what this step is
+            return StepResult(step.index, "ok", start, time.monotonic_ns(), True)
+        if step.verb.name == "finish":
+            return self._finish(step)
+        return self._call(step)
+
+    def leave(self, node: str) -> None:
+        """Forget what runs on a node that is about to lose power."""
+        self._must_run(node)
+        self.session.leave(node)
+        self.running.discard(node)
+        for who in [who for who in self._actors if who.partition(".")[0] == node]:
+            self._lost.append(self._actors.pop(who).child)  # closed now, it would end in peace and send FIN
+
+    def enter(self, node: str) -> None:
+        """Listen to a node that has power again."""
+        while self._lost:
+            self._lost.pop().close()
+        self.session.listen((node,))
+        self.running.add(node)
+        self.rebooted.add(node)
+
+    def _must_run(self, node: str) -> None:
+        if node not in self.running:
+            raise LabError("act", node, errno.EHOSTDOWN, "it is switched off; 'boot' comes first")
+
+    def _fault(self, step: Step) -> StepResult:
+        start = time.monotonic_ns()
+        FAULTS[step.verb.name](self, step)
+        end = time.monotonic_ns()
+        self.events.append(Fault(start, step.who, step.verb.name, step.text, end, step.index))
+        return StepResult(step.index, "ok", start, end, step.expected in {None, "ok"})
+
+    def _actor(self, who: str) -> _Actor:
+        if who not in self._actors:
+            node = who.partition(".")[0]
+            self._must_run(node)
+            self._actors[who] = _Actor(self.lab.fork(node, scripted.serve))
+        return self._actors[who]
+
+    def _call(self, step: Step) -> StepResult:
+        actor = self._actor(step.who)
+        if actor.pending is not None:
+            raise LabError(step.text, step.who, errno.EBUSY, f"'{actor.pending.text}' is not finished")
+        args = dict(step.args)
+        if "host" in args:
+            args["host"] = str(self.lab.plan.address(args["host"]))
+        actor.pending, actor.asked_ns = step, time.monotonic_ns()
+        channel.send(actor.child.sock, Request(step.verb.name, args))
+        if step.start:
+            return StepResult(step.index, "started", actor.asked_ns, time.monotonic_ns(), True)
+        return self._outcome(step, actor)
+
+    def _finish(self, step: Step) -> StepResult:
+        actor = self._actors.get(step.who)
+        if actor is None or actor.pending is None:
+            raise LabError("finish", step.who, errno.EINVAL, "no call was started, or its machine lost power")
+        return self._outcome(step, actor)
+
+    def _outcome(self, step: Step, actor: _Actor) -> StepResult:
+        """Wait for the pending call's result, no longer than the step allows."""
+        begun = actor.pending
+        assert begun is not None
+        if not _readable(actor.child, step.limit_s):
+            self.lab.keeper.ask(children.kill_child, actor.child.pid, CANCEL)
+            if not _readable(actor.child, _CANCEL_S):  # stuck in the kernel, or stopped
+                self.lab.keeper.ask(children.kill_child, actor.child.pid, signal.SIGKILL)
+        try:
+            done: Done = channel.receive(actor.child.sock)[0]
+        except channel.ChannelClosed:
+            done = self._end(step.who, begun, actor)
+        actor.pending = None
+        args = begun.text.removeprefix("start ").partition(" ")[2]
+        self.events.append(
+            Call(
+                done.start_ns,
+                begun.node,
+                begun.who,
+                begun.verb.name,
+                args,
+                done.result,
+                done.end_ns,
+                step.index,
+                actor.child.pid,
+                done.local,
+                done.remote,
+            )
+        )
+        ok = step.expected is None or matches(step.expected, done.result)
+        return StepResult(step.index, done.result, done.start_ns, done.end_ns, ok)
+
+    def _end(self, who: str, begun: Step, actor: _Actor) -> Done:
+        """The process is gone instead of answering: say how."""
+        status = self.lab.bury(actor.child)
+        now = time.monotonic_ns()
+        actor.child.close()
+        del self._actors[who]
+        outcome = ending(status)
+        self.events.append(ProcessEnd(now, begun.node, begun.who, outcome, actor.child.pid, begun.index))
+        return Done(outcome, actor.asked_ns, now)
+
+
+def _readable(child: Child, limit_s: float) -> bool:
+    poll = select.poll()
+    poll.register(child.sock, select.POLLIN)
+    return bool(poll.poll(limit_s * 1000))
+
+
+def ending(status: int) -> str:
+    """Say how a process ended, from its waitpid(2) status."""
+    if os.WIFSIGNALED(status):
+        return f"signal {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exit {os.waitstatus_to_exitcode(status)}"
+
+
+def matches(expected: str, observed: str) -> bool:
+    """Compare a result with what was expected: the same, but that `ok` takes an `exit 0` as well."""
+    return expected == observed or (expected == "ok" and observed == "exit 0")
