@@ -123,8 +123,10 @@ def _play(lab: Lab, session: Session, scenario: Scenario, progress: Progress) ->
 
 def _parsed(measured: _Measured, plan: Plan) -> Iterator[Event]:
     faults = [event for event in measured.others if isinstance(event, Fault)]
-    yield from packets.parse(measured.recorded.frames, plan, packets.cuts(faults, plan, measured.end))
-    yield from reasons.parse(measured.recorded.trace, plan)
+    seen = list(packets.parse(measured.recorded.frames, plan, packets.cuts(faults, plan, measured.end)))
+    yield from seen
+    # The trace is of the whole kernel, and another lab may have the same addresses: its ports tell it apart.
+    yield from reasons.about(reasons.parse(measured.recorded.trace, plan), seen)
 
 
 def _since(origin: int, result: StepResult) -> StepResult:

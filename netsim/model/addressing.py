@@ -39,9 +39,9 @@ def segments(topology: Topology) -> tuple[Segment, ...]:
     _check_overlaps([(net, topology.links[group[0]]) for net, group in zip(by_hand, groups, strict=True) if net])
     next_slot = 0
     found = []
-    for group, subnet in zip(groups, by_hand, strict=True):
+    for group, chosen in zip(groups, by_hand, strict=True):
         ends = [(i, end) for i in group for end in (topology.links[i].a, topology.links[i].b) if end not in switches]
-        slots = range(0)
+        slots, subnet = range(0), chosen
         if subnet is None:
             width = 1 << max(0, (len(ends) + 2 - 1).bit_length() - (32 - _SLOT))
             slots = _free_slots(next_slot, width, [s for s in by_hand if s])

@@ -9,6 +9,11 @@ from typing import ClassVar, Literal
 from netsim.model.step import ERRNOS
 
 
+def end_text(address: str, port: int) -> str:
+    """ADDRESS:PORT, as the kernel prints it."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """A frame as one end of a link saw it: going out of a node, or coming in.

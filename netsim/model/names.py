@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from netsim.errors import InputError
+
 NAME_PATTERN = "[a-z](?:[a-z0-9-]*[a-z0-9])?"
 
 NAME_MAX = 40
@@ -37,3 +39,11 @@ def shown(value: object, limit: int = 60) -> str:
     """Quote what a person wrote, shortened and with its control characters escaped."""
     text = ascii(value) if isinstance(value, str) else str(value)
     return text if len(text) <= limit else text[: limit - 4] + "...'"
+
+
+def checked_name(name: str, what: str) -> str:
+    """Give a name back; raises InputError where it can be none."""
+    fault = name_fault(name)
+    if fault is not None:
+        raise InputError(f"{shown(name)} cannot be the name of a {what}: {fault}")
+    return name

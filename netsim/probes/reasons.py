@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from netsim.model.event import Kernel
+from netsim.model.event import Kernel, Packet, end_text
 from netsim.model.plan import Plan
 
 EVENTS = (
@@ -37,6 +37,12 @@ def parse(trace: str, plan: Plan) -> Iterator[Kernel]:
             continue  # another machine's: the trace is of the whole kernel
         time_ns = int(found["s"]) * 1_000_000_000 + int(found["us"]) * 1000
         yield Kernel(time_ns, node, found["event"], src, dst, _reason(fields), _state(fields))
+
+
+def about(events: Iterable[Kernel], packets: Iterable[Packet]) -> Iterator[Kernel]:
+    """Only what is about a connection that these packets belong to."""
+    ends = {(end_text(p.src, p.sport), end_text(p.dst, p.dport)) for p in packets if p.protocol == "tcp"}
+    return (event for event in events if (event.src, event.dst) in ends or (event.dst, event.src) in ends)
 
 
 def _ends(fields: dict[str, str]) -> tuple[str, str]:

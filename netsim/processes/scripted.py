@@ -18,10 +18,13 @@ from dataclasses import dataclass, field
 
 from netsim.engine import channel
 from netsim.model.duration import parse_duration
+from netsim.model.event import end_text
 from netsim.model.step import POLL_EVENTS
 
 CANCEL = signal.SIGUSR1
 """Takes the process out of a call that blocks: the call's result is then `timeout`."""
+
+_STAY = "stay"
 
 _PAYLOAD = bytes(range(256)) * 256
 _DEFAULT_BACKLOG = 128
@@ -64,6 +67,8 @@ class _Process:
     """The open sockets by name. They are kept until they are closed: a forgotten socket closes, and sends FIN."""
 
     sockets: dict[str, socket.socket] = field(default_factory=dict)
+    ends: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The addresses of each socket when it was last given some: a dead one no longer tells them."""
     calling: bool = False
 
     def cancel(self, *_: object) -> None:
@@ -86,12 +91,29 @@ def serve(sock: socket.socket) -> None:
     process = _Process()
     signal.signal(CANCEL, process.cancel)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    staying = False
     while True:
         try:
             request, _ = channel.receive(sock)
         except channel.ChannelClosed:
+            while staying:
+                signal.pause()
             return
-        channel.send(sock, _perform(process, request))
+        staying = staying or request.verb == _STAY
+        if request.verb != _STAY:
+            channel.send(sock, _perform(process, request))
+
+
+def ask(sock: socket.socket, verb: str, args: Mapping[str, str]) -> Done:
+    """Have a scripted process make one call, and wait for it."""
+    channel.send(sock, Request(verb, args))
+    done: Done = channel.receive(sock)[0]
+    return done
+
+
+def stay(sock: socket.socket) -> None:
+    """Have a scripted process keep its sockets open after the channel to it is closed, until it is killed."""
+    channel.send(sock, Request(_STAY, {}))
 
 
 def _perform(process: _Process, request: Request) -> Done:
@@ -110,14 +132,14 @@ def _perform(process: _Process, request: Request) -> Done:
         end, result = time.monotonic_ns(), errno.errorcode.get(error.errno or 0, str(error))
     finally:
         process.calling = False
-    about = process.sockets.get(args.get("socket", "listener" if request.verb == "listen" else "connection"))
-    return Done(result, start, end, *_ends(about))
+    name = args.get("socket", "listener" if request.verb == "listen" else "connection")
+    if request.verb in _GIVE_ADDRESSES and name in process.sockets:
+        about = process.sockets[name]
+        process.ends[name] = (_name(about.getsockname), _name(about.getpeername))
+    return Done(result, start, end, *process.ends.get(name, ("", "")))
 
 
-def _ends(about: socket.socket | None) -> tuple[str, str]:
-    if about is None or about.fileno() < 0:
-        return "", ""
-    return _name(about.getsockname), _name(about.getpeername)
+_GIVE_ADDRESSES = frozenset({"listen", "bind", "connect", "accept"})
 
 
 def _name(ask: Callable[[], tuple[str, int]]) -> str:
@@ -125,7 +147,7 @@ def _name(ask: Callable[[], tuple[str, int]]) -> str:
         host, port = ask()[:2]
     except OSError:
         return ""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return end_text(host, port)
 
 
 Bound = Callable[[], str]
