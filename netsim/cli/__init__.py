@@ -1,0 +1,79 @@
+"""The command line: arguments and exit codes, and nothing else. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from netsim.errors import NetsimError
+
+_EPILOG = "Exit codes: 0 as expected, 1 not as expected, 2 bad input, 3 this host cannot, 130 interrupted."
+
+
+class _Commands(TyperGroup):
+    """Turns netsim's errors into one sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NetsimError as error:
+            print(f"netsim: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            print("netsim: interrupted; everything was given back", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # our reader has seen enough, as in `netsim list | head -1`
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the interface
+        """In the order of their use, not of the alphabet."""
+        return list(self.commands)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from netsim import __version__
+
+        print(f"netsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _netsim(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Build a real Linux network, break it in one precise way, and see why the connection died.
+
+    Start with:  sudo netsim run firewall-reset
+    """
+
+
+def main() -> None:
+    """The `netsim` program."""
+    from netsim.cli import host, labs, play, scenarios
+
+    for commands in (play, labs, scenarios, host):
+        commands.add_to(app)
+    signal.signal(signal.SIGTERM, _interrupt)  # `kill` must give everything back as Ctrl-C does
+    app(prog_name="netsim")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,25 @@
+"""What the shell offers when Tab is pressed: scenarios, labs, nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def scenarios(incomplete: str) -> list[str]:
+    from netsim.files import library
+
+    return [name for name, _ in library.names() if name.startswith(incomplete)]
+
+
+def labs(incomplete: str) -> list[str]:
+    from netsim.engine import journal
+
+    return [lab for lab in journal.labs() if lab.startswith(incomplete)]
+
+
+def nodes(ctx: Any, incomplete: str) -> list[str]:
+    from netsim.cli.standing import standing_labs
+
+    wanted = ctx.params.get("lab")
+    found = {node for lab in standing_labs() if wanted in {None, lab.name} for node in lab.nodes}
+    return sorted(node for node in found if node.startswith(incomplete))

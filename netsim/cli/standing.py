@@ -1,0 +1,70 @@
+"""The labs that stand, as their directories tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from netsim.engine import journal
+from netsim.engine.lab import ABOUT
+from netsim.errors import InputError
+from netsim.model.names import nearest, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A lab that stands. One that `netsim run` is playing has no nodes to show yet, and no title."""
+
+    name: str
+    keeper: int
+    title: str = ""
+    scenario: str = ""
+    since: str = ""
+    nodes: tuple[str, ...] = ()
+
+
+def standing_labs() -> list[Standing]:
+    """Every lab whose keeper lives."""
+    found = []
+    for name in journal.labs():
+        keeper = journal.keeper_pid(name)
+        if keeper is None:
+            continue
+        try:
+            about = json.loads((journal.STATE / name / ABOUT).read_text())
+        except (OSError, ValueError):  # it is being built, or a run's
+            about = {}
+        found.append(
+            Standing(
+                name,
+                keeper,
+                about.get("title", ""),
+                about.get("scenario", ""),
+                about.get("since", ""),
+                tuple(about.get("nodes", ())),
+            )
+        )
+    return found
+
+
+def pick(name: str | None) -> Standing:
+    """The lab of that name, or the only one that stands; raises InputError."""
+    found = standing_labs()
+    if name is not None:
+        for lab in found:
+            if lab.name == name:
+                return lab
+        raise InputError(f"no lab called {shown(name)} is standing{nearest(name, [lab.name for lab in found])}")
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise InputError("no lab is standing; 'sudo netsim up firewall-reset' builds one")
+    raise InputError(f"several labs are standing: {', '.join(lab.name for lab in found)}; choose one with --lab")
+
+
+def pick_node(lab: Standing, node: str) -> str:
+    """A node of a lab; raises InputError."""
+    if node not in lab.nodes:
+        hint = nearest(node, lab.nodes) or f"; it has {', '.join(lab.nodes) or 'none to enter'}"
+        raise InputError(f"lab {lab.name} has no node {shown(node)}{hint}")
+    return node

@@ -1,0 +1,67 @@
+"""Labs that outlive the command that built them."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from netsim.engine import journal
+from netsim.engine.lab import leave_standing, up
+from netsim.errors import LabError
+from netsim.model.plan import make_plan
+from netsim.model.scenario import Scenario
+from netsim.processes import scripted
+
+_DOWN_S = 10.0
+
+
+def stand(scenario: Scenario, name: str, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Build a scenario's network, start what its script listens with, and leave it standing; says what stands."""
+    plan = make_plan(scenario.topology)
+    progress("building the network")
+    lab = up(plan, name)
+    try:
+        services = [step for step in scenario.script if step.verb.name == "listen"]
+        children = {who: lab.fork(who.partition(".")[0], scripted.serve) for who in {step.who for step in services}}
+        for step in services:
+            progress(f"{step.who}: {step.text}")
+            done = scripted.ask(children[step.who].sock, step.verb.name, step.args)
+            if done.result != "ok":
+                raise LabError(step.text, step.who, 0, done.result)
+        for child in children.values():
+            scripted.stay(child.sock)
+        about = {
+            "lab": name,
+            "scenario": scenario.name,
+            "title": scenario.title,
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "nodes": [node.name for node in scenario.topology.nodes],
+            "addresses": {node: str(address) for node, address in plan.addresses.items()},
+            "services": [{"who": step.who, "port": int(step.args["port"])} for step in services],
+        }
+        leave_standing(lab, about)
+    except BaseException:
+        lab.down()
+        raise
+    return about
+
+
+def fell(name: str, keeper: int) -> None:
+    """Have a standing lab's keeper give everything back, and wait until it has; raises LabError."""
+    with suppress(ProcessLookupError):
+        gone = os.pidfd_open(keeper)
+        if journal.keeper_pid(name) != keeper:  # it went, and its number may be another's by now
+            os.close(gone)
+            return
+        signal.pidfd_send_signal(gone, signal.SIGTERM)
+        poll = select.poll()
+        poll.register(gone, select.POLLIN)
+        ended = poll.poll(_DOWN_S * 1000)
+        os.close(gone)
+        if not ended:
+            raise LabError("take down", name, 110, f"its keeper, process {keeper}, does not end")
