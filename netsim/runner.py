@@ -111,6 +111,7 @@ def _play(lab: Lab, session: Session, scenario: Scenario, progress: Progress) ->
         results.append(stage.play(step))
     end = time.monotonic_ns()
     recorded = session.stop()
+    stage.end(end)
     others: list[Event] = [*stage.events]
     for node in nodes:
         if node in stage.running:

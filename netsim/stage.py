@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import select
+import shlex
 import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from netsim.engine import channel, children
-from netsim.engine.lab import Child, Lab
+from netsim.engine.lab import Child, Lab, hosts_text
 from netsim.errors import LabError
 from netsim.faults import FAULTS
 from netsim.model.duration import parse_duration
@@ -19,7 +20,7 @@ from netsim.model.event import Call, Event, Fault, ProcessEnd
 from netsim.model.step import Step
 from netsim.model.timeline import StepResult
 from netsim.probes.session import Session
-from netsim.processes import scripted
+from netsim.processes import command, scripted, strace
 from netsim.processes.scripted import CANCEL, Done, Request
 
 _CANCEL_S = 2.0
@@ -48,6 +49,7 @@ class Stage:
     running: set[str] = field(default_factory=set)
     rebooted: set[str] = field(default_factory=set)
     _actors: dict[str, _Actor] = field(default_factory=dict)
+    _commands: dict[str, _Actor] = field(default_factory=dict)
     _lost: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,7 +71,20 @@ class Stage:
             return StepResult(step.index, "ok", start, time.monotonic_ns(), True)
         if step.verb.name == "finish":
             return self._finish(step)
+        if step.verb.name == "run":
+            return self._run(step)
         return self._call(step)
+
+    def end(self, end_ns: int) -> None:
+        """The script is over: end the programs that still run, and note the calls that never returned."""
+        for who, actor in list(self._actors.items()):
+            if actor.pending is not None:
+                done = Done("timeout", actor.asked_ns, end_ns)
+                self.events.append(_call(actor.pending, actor.pending.index, actor.child.pid, done))
+                del self._actors[who]
+        for who in list(self._commands):
+            actor = self._commands.pop(who)
+            self._collect(actor, actor.pending.index if actor.pending else None, kill=True)
 
     def leave(self, node: str) -> None:
         """Forget what runs on a node that is about to lose power."""
@@ -78,6 +93,8 @@ class Stage:
         self.running.discard(node)
         for who in [who for who in self._actors if who.partition(".")[0] == node]:
             self._lost.append(self._actors.pop(who).child)  # closed now, it would end in peace and send FIN
+        for who in [who for who in self._commands if who.partition(".")[0] == node]:
+            self._lost.append(self._commands.pop(who).child)
 
     def enter(self, node: str) -> None:
         """Listen to a node that has power again."""
@@ -119,10 +136,48 @@ class Stage:
         return self._outcome(step, actor)
 
     def _finish(self, step: Step) -> StepResult:
+        if step.who in self._commands:
+            return self._command_outcome(step, self._commands.pop(step.who))
         actor = self._actors.get(step.who)
         if actor is None or actor.pending is None:
             raise LabError("finish", step.who, errno.EINVAL, "no call was started, or its machine lost power")
         return self._outcome(step, actor)
+
+    def _run(self, step: Step) -> StepResult:
+        """Start a program, beside the scripted process that may have the same name."""
+        self._must_run(step.node)
+        argv = shlex.split(step.args["command"])
+        child = self.lab.fork(step.node, command.serve, argv, hosts_text(self.lab.plan), True)
+        started, _ = channel.receive(child.sock)
+        if isinstance(started, command.Refused):
+            child.close()
+            raise started.error
+        self._commands[step.who] = _Actor(child, step, started.start_ns)
+        if step.start:
+            return StepResult(step.index, "started", started.start_ns, time.monotonic_ns(), True)
+        return self._command_outcome(step, self._commands.pop(step.who))
+
+    def _command_outcome(self, step: Step, actor: _Actor) -> StepResult:
+        """Wait for the end of a program, no longer than the step allows; then it is killed."""
+        in_time = _readable(actor.child, step.limit_s)
+        ended = self._collect(actor, step.index, kill=not in_time)
+        observed = ended.outcome if in_time else "timeout"
+        ok = step.expected is None or matches(step.expected, observed)
+        return StepResult(step.index, observed, actor.asked_ns, ended.end_ns, ok)
+
+    def _collect(self, actor: _Actor, step: int | None, kill: bool) -> command.Ended:
+        """Take in what a program did, when it has ended."""
+        begun = actor.pending
+        assert begun is not None
+        if kill:
+            channel.send(actor.child.sock, command.Signal(signal.SIGKILL))
+        ended: command.Ended = channel.receive(actor.child.sock)[0]
+        self.lab.bury(actor.child)
+        actor.child.close()
+        self.events += strace.parse(ended.strace, begun.node, begun.who, step, ended.clock_offset_ns)
+        end = ProcessEnd(ended.end_ns, begun.node, begun.who, ended.outcome, actor.child.pid, step, ended.output)
+        self.events.append(end)
+        return ended
 
     def _outcome(self, step: Step, actor: _Actor) -> StepResult:
         """Wait for the pending call's result, no longer than the step allows."""
@@ -137,22 +192,7 @@ class Stage:
         except channel.ChannelClosed:
             done = self._end(step.who, begun, actor)
         actor.pending = None
-        args = begun.text.removeprefix("start ").partition(" ")[2]
-        self.events.append(
-            Call(
-                done.start_ns,
-                begun.node,
-                begun.who,
-                begun.verb.name,
-                args,
-                done.result,
-                done.end_ns,
-                step.index,
-                actor.child.pid,
-                done.local,
-                done.remote,
-            )
-        )
+        self.events.append(_call(begun, step.index, actor.child.pid, done))
         ok = step.expected is None or matches(step.expected, done.result)
         return StepResult(step.index, done.result, done.start_ns, done.end_ns, ok)
 
@@ -165,6 +205,23 @@ class Stage:
         outcome = ending(status)
         self.events.append(ProcessEnd(now, begun.node, begun.who, outcome, actor.child.pid, begun.index))
         return Done(outcome, actor.asked_ns, now)
+
+
+def _call(begun: Step, step: int, pid: int, done: Done) -> Call:
+    args = begun.text.removeprefix("start ").partition(" ")[2]
+    return Call(
+        done.start_ns,
+        begun.node,
+        begun.who,
+        begun.verb.name,
+        args,
+        done.result,
+        done.end_ns,
+        step,
+        pid,
+        done.local,
+        done.remote,
+    )
 
 
 def _readable(child: Child, limit_s: float) -> bool:

@@ -177,7 +177,7 @@ def _usual_chain(kind: str) -> str:
 def _build(ground: Ground, plan: Plan) -> None:
     construct.build(ground, plan)
     netns_names.show_names(ground)
-    _write(ground, HOSTS, _hosts(plan))
+    _write(ground, HOSTS, hosts_text(plan))
     cookies = []
     for node in ground.namespaces:
         with ground.inside(node):
@@ -185,7 +185,8 @@ def _build(ground: Ground, plan: Plan) -> None:
     ground.journal.note("namespaces", cookies=[number for number in cookies if number])
 
 
-def _hosts(plan: Plan) -> str:
+def hosts_text(plan: Plan) -> str:
+    """The lab's /etc/hosts."""
     lines = ["127.0.0.1 localhost", "::1 localhost"]
     return "\n".join([*lines, *(f"{address} {name}" for name, address in plan.addresses.items())]) + "\n"
 

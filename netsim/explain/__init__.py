@@ -31,6 +31,11 @@ RESET_CAUSES: tuple[Callable[[Rst], Finding | None], ...] = (
 FAILURE_CAUSES: tuple[Callable[[Scene, Call], Failure | None], ...] = (silent_drop,)
 
 _FELT = {"ECONNREFUSED", "ECONNRESET", "EPIPE"}
+_NOT_YET = {"EINPROGRESS", "EAGAIN", "EALREADY", "EINTR"}
+"""Answers of sockets that do not block, and of calls that begin again: nothing has failed."""
+
+_SETTINGS = {"set", "setsockopt"}
+"""An option that a socket does not have is no connection that died."""
 
 
 def explain(timeline: Timeline) -> Explanation:
@@ -82,7 +87,7 @@ def _unknown(rst: Rst) -> Finding:
 
 def _failures(scene: Scene, felt: set[int]) -> Iterator[Failure]:
     for _, call in scene.calls:
-        if not call.failed or call.step in felt:
+        if not call.failed or call.result in _NOT_YET or call.call in _SETTINGS or call.step in felt:
             continue
         found = next((failure for cause in FAILURE_CAUSES if (failure := cause(scene, call))), None)
         if found is None:

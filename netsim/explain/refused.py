@@ -82,16 +82,15 @@ def _ttl(rst: Rst) -> Evidence | None:
 
 def _no_tcp(rst: Rst) -> Evidence | None:
     node = rst.claimed
+    said = any(rst.scene.kernel_events(node, "tcp_send_reset", rst.source, rst.target))
+    parts = [f"no tcp_send_reset event at {node}"] if rst.scene.traced("tcp_send_reset") and not said else []
     grew = rst.scene.grew(node, "TcpOutRsts")
-    silent = rst.scene.traced("tcp_send_reset") and not any(
-        said.node == node and said.event == "tcp_send_reset" for _, said in rst.scene.kernel
-    )
-    parts = [f"no tcp_send_reset event at {node}"] if silent else []
-    if grew is not None and grew[0] == 0:
-        parts.append(f"{node}'s OutRsts is unchanged" if not parts else "its OutRsts is unchanged")
+    unchanged = grew is not None and grew[0] == 0
+    if unchanged:
+        parts.append(f"{'its' if parts else 'the'} OutRsts{'' if parts else f' of {node}'} is unchanged")
     if not parts:
         return None
-    return Evidence(f"{' and '.join(parts)}: netfilter made it, not TCP", grew[1] if grew else ())
+    return Evidence(f"{' and '.join(parts)}: netfilter made it, not TCP", grew[1] if grew and unchanged else ())
 
 
 def _rule(rst: Rst, rule: tuple[int, RuleHit] | None) -> Evidence | None:

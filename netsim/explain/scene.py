@@ -122,6 +122,8 @@ class Scene:
     def _is_of(self, call: Call, own: End, other: End) -> bool:
         """The kernel forgets a dead socket's peer, and a refused one's own address: what is left must fit."""
         local, remote = self._known(call)
+        if not local:  # strace knows a refused socket by its destination only
+            return remote == end_text(*other)
         address, _, port = local.rpartition(":")
         if port != str(own[1]) or address.strip("[]") not in {own[0], "0.0.0.0", "::"}:  # noqa: S104 - compared only
             return False
@@ -145,7 +147,7 @@ class Scene:
             if call.node == node
             and call.call == "listen"
             and call.result == "ok"
-            and call.args.partition(" ")[0] == str(port)
+            and call.local.endswith(f":{port}")
             and since <= call.time_ns <= time_ns
         )
 

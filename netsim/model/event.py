@@ -89,6 +89,8 @@ class ProcessEnd:
     outcome: str
     pid: int = 0
     step: int | None = None
+    output: str = ""
+    """The end of what a command wrote to stdout and stderr."""
 
 
 @dataclass(frozen=True, slots=True)
