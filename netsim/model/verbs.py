@@ -72,7 +72,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("boot", "node", "boot", r"", "power on again: the same addresses, nothing remembered", fault=True),
     Verb("reject", "node", "reject ... (a firewall rule)", r"(?P<rule>.+)", "put a reject rule in place", fault=True),
     Verb("drop", "node", "drop ... (a firewall rule)", r"(?P<rule>.+)", "put a drop rule in place", fault=True),
-    Verb("sysctl", "node", "sysctl NAME=VALUE", r"(?P<key>[^=\s]+) ?= ?(?P<value>\S.*)", "set a sysctl of the node",
+    Verb("sysctl", "node", "sysctl NAME=VALUE", r"(?P<key>[^=\s]+)=(?P<value>\S.*)", "set a sysctl of the node",
          fault=True),
     Verb("wait", "lab", "wait DURATION", r"(?P<duration>\S+)", "let the lab's clock run"),
 )  # fmt: skip

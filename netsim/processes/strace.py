@@ -151,11 +151,8 @@ def _take(reader: _Reader, begun: _Begun, text: str, end_ns: int) -> None:
     name, result, args = found["call"], found["result"], list(_split(found["args"]))
     made = _FD.match(result) if name in _MAKERS else None
     own = made or (_FD.match(args[0]) if args else None)
-    if own is None:
-        concerns = text.startswith("socket(AF_INET") and "SOCK_STREAM" in text  # none was made
-    else:
-        concerns = own["kind"] in _TCP
-    if not concerns:
+    none_made = own is None and text.startswith("socket(AF_INET") and "SOCK_STREAM" in text
+    if not none_made and (own is None or own["kind"] not in _TCP):
         return
     fd = int(own["fd"]) if own else -1
     known = ("", "") if made else reader.ends.get(fd, ("", ""))

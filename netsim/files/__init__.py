@@ -1,0 +1,1 @@
+"""Reading and writing: scenario files, recordings. Nothing in here needs Linux, root or a lab."""
