@@ -37,6 +37,7 @@ def stand(scenario: Scenario, name: str, progress: Callable[[str], None]) -> dic
             scripted.stay(child.sock)
         about = {
             "lab": name,
+            "keeper": lab.keeper.pid,
             "scenario": scenario.name,
             "title": scenario.title,
             "since": datetime.now().astimezone().isoformat(timespec="seconds"),

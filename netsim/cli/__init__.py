@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from netsim.errors import NetsimError
+from netsim.errors import HostError, NetsimError
 
 _EPILOG = "Exit codes: 0 as expected, 1 not as expected, 2 bad input, 3 this host cannot, 130 interrupted."
 
@@ -26,9 +26,12 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             print("netsim: interrupted; everything was given back", file=sys.stderr)
             raise typer.Exit(130) from None
-        except BrokenPipeError:  # our reader has seen enough, as in `netsim list | head -1`
-            sys.stderr.close()
-            raise typer.Exit(0) from None
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):  # our reader has seen enough, as in `netsim list | head -1`
+                sys.stderr.close()
+                raise typer.Exit(0) from None
+            print(f"netsim: this host refused: {error}", file=sys.stderr)
+            raise typer.Exit(HostError.exit_code) from None
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the interface
         """In the order of their use, not of the alphabet."""

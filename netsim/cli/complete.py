@@ -18,8 +18,8 @@ def labs(incomplete: str) -> list[str]:
 
 
 def nodes(ctx: Any, incomplete: str) -> list[str]:
-    from netsim.cli.standing import standing_labs
+    from netsim.engine import enter, journal
 
     wanted = ctx.params.get("lab")
-    found = {node for lab in standing_labs() if wanted in {None, lab.name} for node in lab.nodes}
+    found = {node for lab in journal.labs() if wanted in {None, lab} for node in enter.nodes(lab)}
     return sorted(node for node in found if node.startswith(incomplete))

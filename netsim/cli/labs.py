@@ -134,13 +134,12 @@ def shell(node: Node, lab: Lab = None) -> None:
 
 
 def _enter(lab: str | None, node: str, command: list[str]) -> None:
-    from netsim.cli.standing import pick, pick_node
+    from netsim.cli.standing import pick
     from netsim.engine import host
     from netsim.engine.enter import enter
 
     host.check(f"netsim exec {node}")
-    found = pick(lab)
-    enter(found.name, pick_node(found, node), command)
+    enter(pick(lab).name, node, command)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from netsim.engine import syscalls
 from netsim.engine.journal import Journal
 from netsim.engine.netlink import NETLINK_NETFILTER, Netlink
 from netsim.engine.sysctl import Sysctls
-from netsim.errors import LabError
+from netsim.errors import HostError, LabError
 from netsim.model.plan import Plan
 
 
@@ -62,7 +62,10 @@ def new_ground(journal: Journal) -> Ground:
     """Leave the host's network for an empty one, and make room for many descriptors."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    syscalls.unshare(syscalls.CLONE_NEWNET)
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+    except OSError as error:
+        raise HostError(f"this system gives us no network namespace: {error}; in a container, --privileged") from error
     return Ground(journal, current_namespace(), Sysctls())
 
 

@@ -83,10 +83,10 @@ def is_alive(lab: str, state: Path = STATE) -> bool:
 
 
 def keeper_pid(lab: str, state: Path = STATE) -> int | None:
-    """The process that holds a lab's journal locked; None where nobody does."""
+    """The process that holds a lab's journal locked; None where nobody does. Raises PermissionError without root."""
     try:
         fd = os.open(state / lab / _JOURNAL, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         answer = fcntl.fcntl(fd, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))

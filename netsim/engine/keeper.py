@@ -195,9 +195,11 @@ def _answer(ground: Ground, sock: socket.socket) -> bool:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """An exception that can be sent: netsim's own as they are, others with the trace that they had here."""
-    if isinstance(error, NetsimError | OSError):
+    """An exception that can be sent: netsim's own, what the kernel refused, or a defect with its trace."""
+    if isinstance(error, NetsimError):
         return error
+    if isinstance(error, OSError):
+        return LabError(error.filename or "the engine's work", "the lab", error.errno or 0, str(error))
     return RuntimeError("".join(traceback.format_exception(error)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netsim.model.cause import CAUSES
 from netsim.model.duration import show_duration
-from netsim.model.event import Fault, RuleHit
+from netsim.model.event import Counters, Fault, RuleHit
 from netsim.model.explanation import Evidence, Explanation, Failure, Reset
 from netsim.model.timeline import Timeline
 from netsim.report.clock import Clock, clock
@@ -33,6 +33,15 @@ def faults(timeline: Timeline) -> Iterator[Line]:
                 continue
             packets = f"{event.packets} packet{'s' * (event.packets > 1)}"
             yield line(f"  {event.node}: {event.chain} rule {event.number}: {rule}", (f"  took {packets}", "dim"))
+
+
+def counters(timeline: Timeline, width: int) -> Iterator[Line]:
+    """Which TCP counters grew on which node, by the names that nstat(8) knows."""
+    grown = [event for event in timeline.events if isinstance(event, Counters) and event.grew]
+    wide = max((len(event.node) for event in grown), default=0)
+    for event in grown:
+        text = ", ".join(f"{name} {amount}" for name, amount in event.grew.items())
+        yield from wrap(line((text, "dim")), width, f"  {event.node:{wide}}  ", " " * (wide + 4))
 
 
 def why(explanation: Explanation, timeline: Timeline, width: int) -> Iterator[Line]:

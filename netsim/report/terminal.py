@@ -36,6 +36,7 @@ def report(timeline: Timeline, plan: Plan, explanation: Explanation, width: int)
     lines += _titled("Faults", sections.faults(timeline))
     lines += _titled("Why", sections.why(explanation, timeline, prose))
     lines += _titled("What each program got", table(outcomes(timeline, plan.owners), width))
+    lines += _titled("TCP counters that grew", sections.counters(timeline, prose))
     lines += _titled("Not as expected", sections.surprises(timeline, explanation, prose))
     lines += _titled("Hints", sections.hints(explanation, prose))
     return [*lines, (), *sections.verdict(timeline, explanation)]
