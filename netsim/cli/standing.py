@@ -64,8 +64,9 @@ def pick(name: str | None) -> Standing:
             if lab.name == name:
                 return lab
         raise InputError(f"no lab called {shown(name)} is standing{nearest(name, [lab.name for lab in found])}")
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    stay = [lab for lab in found if lab.nodes]  # what 'netsim run' is playing is meant only by name
+    if len(stay) == 1:
+        return stay[0]
+    if not stay:
         raise InputError("no lab is standing; 'sudo netsim up firewall-reset' builds one")
-    raise InputError(f"several labs are standing: {', '.join(lab.name for lab in found)}; choose one with --lab")
+    raise InputError(f"several labs are standing; name one of them: {', '.join(lab.name for lab in stay)}")

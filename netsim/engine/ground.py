@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,8 +30,8 @@ class Ground:
     filter: dict[str, Netlink] = field(default_factory=dict)
     children: dict[int, str] = field(default_factory=dict)
     """The processes that the keeper has to bury: pid, and the node that it runs on."""
-    listener: socket.socket | None = None
-    """Where other commands reach this lab, once it is to outlive the one that made it."""
+    stays: bool = False
+    """The lab is to outlive the process that made it."""
 
     def built(self) -> Plan:
         assert self.plan is not None, "the lab is not built"

@@ -20,14 +20,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from netsim.engine import channel
 from netsim.engine.ground import Ground, new_ground
-from netsim.engine.journal import STATE, open_journal
+from netsim.engine.journal import open_journal
 from netsim.errors import LabError, NetsimError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-CONTROL = "control"
-"""The name of the socket, in a lab's directory, by which other commands reach a standing lab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +89,13 @@ def start_keeper(lab: str) -> Keeper:
     return keeper
 
 
-def reach_keeper(lab: str, pid: int) -> Keeper:
-    """Connect to the keeper of a standing lab; raises LabError where it does not answer."""
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(str(STATE / lab / CONTROL))
-    except OSError as error:
-        sock.close()
-        raise LabError("reach the lab", lab, error.errno or 0) from error
-    return Keeper(lab, pid, sock)
-
-
 def _hello(ground: Ground) -> str:
     return ground.journal.lab
 
 
 def stay(ground: Ground) -> None:
-    """Outlive the main process: from now on only `netsim down` or SIGTERM ends this lab."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    path = str(ground.journal.home / CONTROL)
-    before = os.umask(0o177)
-    listener.bind(path)
-    os.umask(before)
-    listener.listen(8)
-    ground.listener = listener
+    """Outlive the main process: from now on only SIGTERM, as `netsim down` sends it, ends this lab."""
+    ground.stays = True
 
 
 def _run(lab: str, first: socket.socket) -> None:
@@ -151,24 +131,18 @@ def _detach() -> None:
     os.chdir("/")
 
 
-def _serve(ground: Ground, first: socket.socket, wake: int) -> None:
-    """Answer requests, until the main process hangs up (or, where it asked to stay, until SIGTERM)."""
-    first_fd = first.fileno()
-    clients = {first_fd: first}
+def _serve(ground: Ground, main: socket.socket, wake: int) -> None:
+    """Answer the main process until it hangs up (or, where it asked to stay, until SIGTERM)."""
+    poll = select.poll()  # select() ends at descriptor 1023
+    poll.register(wake, select.POLLIN)
+    poll.register(main, select.POLLIN)
     while True:
-        poll = select.poll()  # select() ends at descriptor 1023, which a large lab has passed
-        for fd in (wake, *clients, *([ground.listener.fileno()] if ground.listener else [])):
-            poll.register(fd, select.POLLIN)
         for fd, _ in poll.poll():
             if fd == wake:
                 return
-            if fd not in clients:
-                assert ground.listener is not None
-                guest, _ = ground.listener.accept()
-                clients[guest.fileno()] = guest
-            elif not _answer(ground, clients[fd]):
-                clients.pop(fd).close()
-                if fd == first_fd and ground.listener is None:
+            if not _answer(ground, main):
+                poll.unregister(main)
+                if not ground.stays:
                     return
 
 

@@ -64,12 +64,10 @@ def closed_listener(rst: Rst) -> Finding | None:
 
 def _received(rst: Rst) -> int:
     """Payload bytes of the other direction that had arrived at the maker, each counted once."""
-    packet = rst.journey.packet
-    flow = (packet.dst, packet.dport, packet.src, packet.sport)
     seen: dict[int, int] = {}
-    for journey in rst.scene.journeys:
+    for journey in rst.towards:
         one = journey.packet
-        if one.flow == flow and one.length and one.time_ns <= rst.time_ns and journey.arrived_at == rst.maker:
+        if one.length and journey.arrived_at == rst.maker:
             seen[one.seq] = max(one.length, seen.get(one.seq, 0))
     return sum(seen.values())
 

@@ -54,14 +54,18 @@ class Rst:
     @property
     def trigger(self) -> Journey | None:
         """The last packet of the other direction that its maker had got before."""
-        packet = self.journey.packet
-        flow = (packet.dst, packet.dport, packet.src, packet.sport)
         found = None
-        for journey in self.scene.journeys:
-            reached = any(hop.receiver == self.maker and not hop.lost for hop in journey.hops)
-            if reached and journey.packet.flow == flow and journey.packet.time_ns <= packet.time_ns:
+        for journey in self.towards:
+            if any(hop.receiver == self.maker and not hop.lost for hop in journey.hops):
                 found = journey
         return found
+
+    @property
+    def towards(self) -> list[Journey]:
+        """The packets of the other direction that were sent before it."""
+        packet = self.journey.packet
+        answered = self.scene.flows.get((packet.dst, packet.dport, packet.src, packet.sport), [])
+        return [journey for journey in answered if journey.packet.time_ns <= packet.time_ns]
 
     def said(self) -> tuple[int, Kernel] | None:
         """The kernel's tcp_send_reset for it, at its maker."""
@@ -98,14 +102,11 @@ class Rst:
 
     def crash_before(self) -> int | None:
         """The event of a power loss of its maker, after the connection was made."""
-        made = min((j.packet.time_ns for j in self.scene.journeys if self._is_mine(j)), default=self.time_ns)
+        same = [*self.towards, *self.scene.flows[self.journey.packet.flow]]
+        made = min(journey.packet.time_ns for journey in same)
         crashes = [i for i, f in self.scene.faults if f.fault == "crash" and f.node == self.maker]
         fitting = [i for i in crashes if made < self.scene.timeline.events[i].time_ns < self.time_ns]
         return fitting[-1] if fitting else None
-
-    def _is_mine(self, journey: Journey) -> bool:
-        packet = self.journey.packet
-        return set(journey.packet.flow) == set(packet.flow)
 
     def tcp_made_it(self) -> Evidence | None:
         """That the maker's own TCP sent it: its tracepoint, or its counter."""

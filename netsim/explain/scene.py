@@ -78,17 +78,29 @@ class Scene:
 
     @cached_property
     def journeys(self) -> list[Journey]:
-        """All TCP packets, each with all its hops."""
+        """All TCP packets in time order, each with all its hops."""
+        alike: dict[tuple[object, ...], list[list[Transit]]] = {}
         going: list[list[Transit]] = []
         for hop in self.transits:
-            if hop.packet.protocol != "tcp":
+            one = hop.packet
+            if one.protocol != "tcp":
                 continue
-            before = next((hops for hops in reversed(going) if _continues(hops[-1], hop)), None)
+            same = alike.setdefault((one.flow, one.seq, one.ack, one.flags, one.length, one.ident), [])
+            before = next((hops for hops in reversed(same) if _continues(hops[-1], hop)), None)
             if before is None:
-                going.append([hop])
+                same.append([hop])
+                going.append(same[-1])
             else:
                 before.append(hop)
         return [Journey(tuple(hops)) for hops in going]
+
+    @cached_property
+    def flows(self) -> dict[tuple[str, int, str, int], list[Journey]]:
+        """The same, by what they say of source and destination."""
+        found: dict[tuple[str, int, str, int], list[Journey]] = {}
+        for journey in self.journeys:
+            found.setdefault(journey.packet.flow, []).append(journey)
+        return found
 
     def owner(self, address: str) -> str:
         """The node that has an address; the address itself where it is none of the lab's."""
@@ -153,12 +165,6 @@ class Scene:
 
 
 def _continues(last: Transit, hop: Transit) -> bool:
-    one, two = last.packet, hop.packet
-    return (
-        not last.lost
-        and last.receiver == hop.sender
-        and one.time_ns <= two.time_ns
-        and (one.flow, one.seq, one.ack, one.flags, one.length, one.ident)
-        == (two.flow, two.seq, two.ack, two.flags, two.length, two.ident)
-        and two.ttl <= one.ttl
-    )
+    """Is this the next link of the same packet?"""
+    came = not last.lost and last.receiver == hop.sender
+    return came and last.packet.time_ns <= hop.packet.time_ns and hop.packet.ttl <= last.packet.ttl
