@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -123,11 +124,17 @@ def _other(event: object) -> Row | None:
             return Moment(time_ns, node, node, "·", line((said, "dim")), kernel=True) if said else None
         case ProcessEnd(outcome=outcome, node=node, process=process, time_ns=time_ns):
             killed = outcome.startswith("signal ")
-            text = f"killed by {outcome.removeprefix('signal ')}" if killed else outcome
+            text = f"killed by {outcome.removeprefix('signal ')}{_in_a_shell(outcome)}" if killed else outcome
             return Moment(time_ns, node, process, "■", line((text, _BAD if killed else "bold")), notable=True)
         case Fault():
             return Across(event.time_ns, event.node, event.fault, fault_text(event))
     return None
+
+
+def _in_a_shell(outcome: str) -> str:
+    """A signal's death as sh(1) reports it: 128 and its number."""
+    number = getattr(signal, outcome.removeprefix("signal "), None)
+    return f", exit status {128 + number} in a shell" if number else ""
 
 
 def fault_text(fault: Fault) -> str:
