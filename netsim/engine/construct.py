@@ -7,7 +7,7 @@ there; both ends of a cable made in place by one message, many in one send; one 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from netsim.engine import links, syscalls
@@ -32,9 +32,9 @@ def build(ground: Ground, plan: Plan) -> None:
                 ground.sysctls.write(name, key, value)
     finally:
         syscalls.setns(ground.home)
-    cables, ready = _cables(ground, plan)
+    made, ready = cables(plan, ground.namespaces)
     workshop = Netlink("the lab")
-    workshop.transact(cables)
+    workshop.transact(made)
     workshop.close()
     with _activated(ground, _last_to_come_up(plan, ready)):
         for node in plan.nodes:
@@ -77,7 +77,8 @@ def _activated(ground: Ground, ends: list[tuple[str, int]]) -> Iterator[None]:
             watch.close()
 
 
-def _cables(ground: Ground, plan: Plan) -> tuple[list[Message], dict[str, set[int]]]:
+def cables(plan: Plan, namespaces: Mapping[str, int]) -> tuple[list[Message], dict[str, set[int]]]:
+    """The requests for all cables of a plan, and which interfaces of each node come up with them."""
     ends: list[list[tuple[str, Interface]]] = [[] for _ in plan.topology.links]
     for node in plan.nodes:
         for interface in node.interfaces:
@@ -85,7 +86,7 @@ def _cables(ground: Ground, plan: Plan) -> tuple[list[Message], dict[str, set[in
     messages = []
     ready: dict[str, set[int]] = {node.node.name: set() for node in plan.nodes}
     for link, ((a, a_end), (b, b_end)) in zip(plan.topology.links, ends, strict=True):
-        messages.append(links.cable(a_end, ground.namespaces[a], b_end, ground.namespaces[b], link.name))
+        messages.append(links.cable(a_end, namespaces[a], b_end, namespaces[b], link.name))
         ready[a].add(a_end.index)
     return messages, ready
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 import signal
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -133,7 +133,7 @@ def _other(event: object) -> Row | None:
 
 def _in_a_shell(outcome: str) -> str:
     """A signal's death as sh(1) reports it: 128 and its number."""
-    number = getattr(signal, outcome.removeprefix("signal "), None)
+    number = signal.Signals.__members__.get(outcome.removeprefix("signal "))
     return f", exit status {128 + number} in a shell" if number else ""
 
 
