@@ -11,6 +11,8 @@ from netsim.report.details import Columns, label
 
 _WIDEST_GAP = 26
 _TIME_WIDTH = 8
+TEXT_LEAST = 24
+"""Columns that a call at the last lifeline has at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +37,17 @@ def arrange(
 ) -> Layout:
     """Choose the fullest layout that fits.
 
-    In this order: lifelines with ports, lifelines with node names (where there is but one connection,
-    whose ports say little), and without lifelines ever fewer columns.
+    In this order: lifelines with ports, lifelines with node names or without (where there is but one connection,
+    whose ends say little), and without lifelines ever fewer columns.
     """
     time_width = max(_TIME_WIDTH, time_width)
     start = time_width + 2
     labels = [len(label(hop)) for hop in hops]
-    for ends in ("ports", "nodes") if _alone(hops) else ("ports",):
+    for ends in ("ports", "nodes", "") if _alone(hops) else ("ports",):
         details = columns(ends)
         room = width - start - 2
-        gap = _gap(nodes, labels, room - details.full_width) or _gap(nodes, labels, room - details.width)
+        gaps = (_gap(nodes, labels, room - max(wide, TEXT_LEAST)) for wide in (details.full_width, details.width))
+        gap = next(filter(None, gaps), 0)
         if gap:
             first = start + len(nodes[0]) // 2
             places = {name: first + i * gap for i, name in enumerate(nodes)}

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from netsim.model.transits import Transit
 from netsim.report.clock import Clock
 from netsim.report.details import label, style
-from netsim.report.layout import Layout
+from netsim.report.layout import TEXT_LEAST, Layout
 from netsim.report.rows import Across, Hop, Moment, Pause, Row
 from netsim.report.spans import BROKEN, Canvas, Line, line, wrap
-
-_TEXT_LEAST = 24
 
 
 class Pen:
@@ -100,7 +98,7 @@ class Pen:
         text = row.text
         if row.who != row.node or not layout.places:
             text = line(f"{row.who}: ", *text)
-        room = max(_TEXT_LEAST, layout.width - place - 2)
+        room = max(TEXT_LEAST, layout.width - place - 2)
         for i, part in enumerate(wrap(text, room)):
             canvas = self._page(None if i else row.time_ns)
             if layout.places:
