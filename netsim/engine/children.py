@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -40,23 +39,13 @@ def _live(parent: int, sock: socket.socket, target: Target, args: tuple[object, 
         syscalls.die_with_parent(parent)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _close_others({0, 1, 2, sock.fileno()})
+        syscalls.close_all_but({0, 1, 2, sock.fileno()})
         target(sock, *args)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     finally:
         os._exit(status)
-
-
-def _close_others(keep: set[int]) -> None:
-    """Close what was inherited: a namespace lives as long as anybody holds it."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    first = 0
-    for fd in (*sorted(keep), limit):
-        if fd > first:  # closerange() takes an empty range at 0 for everything
-            os.closerange(first, fd)
-        first = fd + 1
 
 
 def reap(ground: Ground, pid: int) -> int:

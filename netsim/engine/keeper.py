@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from netsim.engine import channel
+from netsim.engine import channel, syscalls
 from netsim.engine.ground import Ground, new_ground
 from netsim.engine.journal import open_journal
 from netsim.errors import LabError, NetsimError
@@ -103,6 +103,7 @@ def _run(lab: str, first: socket.socket) -> None:
     status = 1
     try:
         _detach()
+        syscalls.close_all_but({0, 1, 2, first.fileno()})  # another lab's channel, for one
         wake, woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGTERM, lambda *_: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import struct
 from collections.abc import Iterable
@@ -110,6 +111,16 @@ def die_with_parent(parent: int) -> None:
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def close_all_but(keep: set[int]) -> None:
+    """Close what a forked process has inherited: a namespace or a channel lives as long as anybody holds it."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first = 0
+    for fd in (*sorted(keep), limit):
+        if fd > first:  # closerange() takes an empty range at 0 for everything
+            os.closerange(first, fd)
+        first = fd + 1
 
 
 def no_new_privileges() -> None:
