@@ -231,7 +231,9 @@ def test_a_reset_stands_out() -> None:
 
 
 def test_a_signal_is_named() -> None:
-    assert rows(timeline(ended(1, "client", "signal SIGPIPE")))[0].endswith("■ killed by SIGPIPE, exit status 141 in a shell")
+    assert rows(timeline(ended(1, "client", "signal SIGPIPE")))[0].endswith(
+        "■ killed by SIGPIPE, exit status 141 in a shell"
+    )
 
 
 def test_nothing_seen() -> None:
