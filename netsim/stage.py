@@ -9,6 +9,7 @@ import shlex
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from netsim.engine import channel, children
@@ -130,7 +131,8 @@ class Stage:
         if "host" in args:
             args["host"] = str(self.lab.plan.address(args["host"]))
         actor.pending, actor.asked_ns = step, time.monotonic_ns()
-        channel.send(actor.child.sock, Request(step.verb.name, args))
+        with suppress(channel.ChannelClosed):  # somebody has killed it: _outcome finds out how
+            channel.send(actor.child.sock, Request(step.verb.name, args))
         if step.start:
             return StepResult(step.index, "started", actor.asked_ns, time.monotonic_ns(), True)
         return self._outcome(step, actor)
@@ -161,12 +163,14 @@ class Stage:
         """Wait for the end of a program, no longer than the step allows; then it is killed."""
         in_time = _readable(actor.child, step.limit_s)
         ended = self._collect(actor, step.index, kill=not in_time)
+        end = ProcessEnd(ended.end_ns, step.node, step.who, ended.outcome, actor.child.pid, step.index, ended.output)
+        self.events.append(end)
         observed = ended.outcome if in_time else "timeout"
         ok = step.expected is None or matches(step.expected, observed)
         return StepResult(step.index, observed, actor.asked_ns, ended.end_ns, ok)
 
     def _collect(self, actor: _Actor, step: int | None, kill: bool) -> command.Ended:
-        """Take in what a program did, when it has ended."""
+        """Take in the calls that a program made, when it has ended."""
         begun = actor.pending
         assert begun is not None
         if kill:
@@ -175,8 +179,6 @@ class Stage:
         self.lab.bury(actor.child)
         actor.child.close()
         self.events += strace.parse(ended.strace, begun.node, begun.who, step, ended.clock_offset_ns)
-        end = ProcessEnd(ended.end_ns, begun.node, begun.who, ended.outcome, actor.child.pid, step, ended.output)
-        self.events.append(end)
         return ended
 
     def _outcome(self, step: Step, actor: _Actor) -> StepResult:

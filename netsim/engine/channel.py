@@ -7,12 +7,17 @@ import socket
 import struct
 from typing import Any
 
+from netsim.errors import NetsimError
+
 _HEADER = struct.Struct("!QI")
 _MAX_FDS = 253  # SCM_MAX_FD
 
 
-class ChannelClosed(Exception):  # noqa: N818 - it is no error: the other end's life is over
+class ChannelClosed(NetsimError):  # noqa: N818 - mostly it is no error: the other end's life is over
     """The process at the other end is gone."""
+
+    def __str__(self) -> str:
+        return "one of the lab's own processes was killed; 'netsim clean' gives back what is left"
 
 
 def send(sock: socket.socket, value: object, fds: tuple[int, ...] = ()) -> None:
