@@ -27,14 +27,6 @@ _SOURCES = ("packet", "call", "process", "fault", "counters", "rule")
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What the network itself took of a run's time, in ns."""
-
-    build_ns: int
-    down_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Measured:
     """Everything that was taken in while the script played; times are CLOCK_MONOTONIC."""
 
@@ -50,7 +42,7 @@ def run(
     name: str | None = None,
     progress: Progress = lambda _: None,
     meanwhile: Callable[[], None] = lambda: None,
-) -> tuple[Timeline, Cost]:
+) -> Timeline:
     """Build the scenario's network, play its script, take everything down, and give the timeline.
 
     `name` is the lab's; without one it is the scenario's, with a number behind it where that is taken.
@@ -72,7 +64,7 @@ def run(
         progress("taking the network down")
         falling = time.monotonic_ns()
     down = time.monotonic_ns()
-    timeline = Timeline(
+    return Timeline(
         scenario,
         tuple(_event_since(measured.origin, event) for event in events),
         tuple(_since(measured.origin, result) for result in measured.results),
@@ -80,8 +72,9 @@ def run(
         probes=_SOURCES + (("kernel", *measured.recorded.traced) if measured.recorded.traced else ()),
         lab_ns=measured.end - measured.origin,
         wall_ns=down - begin,
+        build_ns=built - building,
+        down_ns=down - falling,
     )
-    return timeline, Cost(built - building, down - falling)
 
 
 def _start(plan: Plan, scenario: str, name: str | None) -> Lab:

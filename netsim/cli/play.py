@@ -42,13 +42,13 @@ def run(
     from netsim.runner import run as play
 
     with Progress(quiet=as_json) as progress:
-        timeline, cost = play(scenario, lab, progress, meanwhile=_load_report)
+        timeline = play(scenario, lab, progress, meanwhile=_load_report)
     if record is not None:
         recording.write(timeline, record)
     if timing:
         from sys import stderr
 
-        print(f"built in {cost.build_ns / 1e6:.1f} ms, removed in {cost.down_ns / 1e6:.1f} ms", file=stderr)
+        print(f"built in {timeline.build_ns / 1e6:.1f} ms, removed in {timeline.down_ns / 1e6:.1f} ms", file=stderr)
     raise typer.Exit(_tell(timeline, as_json))
 
 

@@ -35,6 +35,9 @@ class Timeline:
     """How long the script took on the lab's clock."""
     wall_ns: int = 0
     """How long everything took, building and tearing down included."""
+    build_ns: int = 0
+    """What building the network took of that, and `down_ns` taking it down. Not in recordings."""
+    down_ns: int = 0
 
     def sorted(self, events: Iterable[Event]) -> Timeline:
         """This run with these events, put in order."""
