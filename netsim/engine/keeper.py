@@ -111,7 +111,7 @@ def _run(lab: str, first: socket.socket) -> None:
             ground = new_ground(open_journal(lab))
         except BaseException as error:
             channel.receive(first)
-            channel.send(first, ((False, _portable(error)), None))
+            channel.send(first, (False, _portable(error)))
         else:
             _serve(ground, first, wake)
             _give_back(ground)
