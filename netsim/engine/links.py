@@ -52,7 +52,7 @@ def cable(a: Interface, a_namespace: int, b: Interface, b_namespace: int, what: 
 
 
 def up(index: int, name: str) -> Message:
-    return Message(_SETLINK, 0, _ifinfo.pack(0, 0, index, _IFF_UP, _IFF_UP), f"set {name} up")
+    return Message(_SETLINK, 0, _ifinfo.pack(0, 0, index, _IFF_UP, _IFF_UP), "set", name, "up")
 
 
 def move(index: int, namespace: int, name: str, at: int) -> Message:
@@ -93,7 +93,7 @@ def address(interface: Interface) -> Message:
     body = _ifaddr.pack(family, interface.prefixlen, flags, 0, interface.index)
     packed = found.packed
     both = attribute(2, packed) + attribute(1, packed)  # IFA_LOCAL, IFA_ADDRESS
-    return Message(_NEWADDR, CREATE | EXCL, body + both, f"give {interface.name} the address {found}")
+    return Message(_NEWADDR, CREATE | EXCL, body + both, "give", interface.name, "the address", found)
 
 
 def route(line: PlannedRoute) -> Message:
@@ -103,7 +103,7 @@ def route(line: PlannedRoute) -> Message:
     body += attribute(1, destination.network_address.packed)  # RTA_DST; table main, protocol static
     if line.via is not None:
         body += attribute(5, line.via.packed)  # RTA_GATEWAY
-    return Message(_NEWROUTE, CREATE | EXCL, body, f"add the route to {destination}")
+    return Message(_NEWROUTE, CREATE | EXCL, body, "add the route to", destination)
 
 
 def furnish(plan: NodePlan, ready: frozenset[int] = frozenset()) -> list[Message]:

@@ -46,12 +46,16 @@ def be32(kind: int, value: int) -> bytes:
 
 
 class Message:
-    """One request, and in a person's words what it does: the words are for its refusal."""
+    """One request, and in a person's words what it does: these are put together only for its refusal."""
 
-    __slots__ = ("body", "flags", "kind", "what")
+    __slots__ = ("_words", "body", "flags", "kind")
 
-    def __init__(self, kind: int, flags: int, body: bytes, what: str) -> None:
-        self.kind, self.flags, self.body, self.what = kind, flags, body, what
+    def __init__(self, kind: int, flags: int, body: bytes, *words: object) -> None:
+        self.kind, self.flags, self.body, self._words = kind, flags, body, words
+
+    @property
+    def what(self) -> str:
+        return " ".join(map(str, self._words))
 
 
 class Netlink:

@@ -13,7 +13,7 @@ def unread_data(rst: Rst) -> Finding | None:
     counted = rst.scene.grew(rst.maker, "TcpExtTCPAbortOnClose")
     unread = _received(rst) - _read(rst)
     told = rst.reason() == "TCP_ABORT_ON_CLOSE"
-    if not rst.active or close is None or not (told or (unread > 0 and counted and counted[0])):
+    if not rst.active or close is None or not (told or (unread > 0 and (counted is None or counted[0]))):
         return None
     amount = plural(unread, "byte") if unread > 0 else "data"
     verb = "close()" if close[1].call == "close" else "its end"

@@ -37,6 +37,7 @@ def segments(topology: Topology) -> tuple[Segment, ...]:
     groups = list(_group(topology.links, switches))
     by_hand = [_subnet_by_hand(topology.links, group, switches) for group in groups]
     _check_overlaps([(net, topology.links[group[0]]) for net, group in zip(by_hand, groups, strict=True) if net])
+    taken = [subnet for subnet in by_hand if subnet]
     next_slot = 0
     found = []
     for group, chosen in zip(groups, by_hand, strict=True):
@@ -44,7 +45,7 @@ def segments(topology: Topology) -> tuple[Segment, ...]:
         slots, subnet = range(0), chosen
         if subnet is None:
             width = 1 << max(0, (len(ends) + 2 - 1).bit_length() - (32 - _SLOT))
-            slots = _free_slots(next_slot, width, [s for s in by_hand if s])
+            slots = _free_slots(next_slot, width, taken)
             next_slot = slots.stop
             base = int(_POOL.network_address) + (slots.start << (32 - _SLOT))
             subnet = IPv4Network((base, _SLOT - (width - 1).bit_length()))

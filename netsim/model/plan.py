@@ -136,20 +136,22 @@ def _routes(
     parts: tuple[Segment, ...],
     prefixes: Prefixes,
 ) -> tuple[PlannedRoute, ...]:
-    found: dict[Network, PlannedRoute] = {}
+    found: list[PlannedRoute] = []
     if node.kind == "host" and len(hops) == 1:
         via = gateway(parts, next(iter(hops)))
         everywhere: Network = IPv4Network("0.0.0.0/0") if via.version == 4 else IPv6Network("::/0")
-        found[everywhere] = PlannedRoute(everywhere, via)
+        found.append(PlannedRoute(everywhere, via))
     else:
         for hop, subnets in hops.items():
             via = gateway(parts, hop)
-            for network in prefixes.cover(subnets):
-                found[network] = PlannedRoute(network, via)
+            found += [PlannedRoute(network, via) for network in prefixes.cover(subnets)]
+    if not node.routes:
+        return tuple(found)
+    by_destination = {line.destination: line for line in found}
     for route in node.routes:
         by_hand = _via(node, route, route.via, parts) if route.via is not None else None
-        found[route.destination] = PlannedRoute(route.destination, by_hand, route.kind)
-    return tuple(found.values())
+        by_destination[route.destination] = PlannedRoute(route.destination, by_hand, route.kind)
+    return tuple(by_destination.values())
 
 
 def _via(node: Node, route: Route, via: str | Address, parts: tuple[Segment, ...]) -> Address:
