@@ -118,6 +118,8 @@ def exec_(ctx: typer.Context, node: Node, lab: Lab = None) -> None:
     Nodes' names resolve in it. Its exit code becomes netsim's.
     """
     command = [*ctx.args]
+    if command[:1] == ["--lab"]:  # behind the node it is as good
+        lab, command = next(iter(command[1:]), None), command[2:]
     if command[:1] == ["--"]:
         command = command[1:]
     if not command:

@@ -12,7 +12,7 @@ import sys
 from typing import NoReturn
 
 from netsim.engine import journal, netns_names, syscalls
-from netsim.engine.lab import HOSTS
+from netsim.engine.lab import HOSTS, RESOLVER
 from netsim.errors import HostError, InputError
 from netsim.model.names import nearest, shown
 
@@ -83,10 +83,15 @@ def _open_node(lab: str, node: str) -> int:
 
 
 def _see_the_node(lab: str) -> None:
-    """In a mount namespace of this process's own: the lab's names in /etc/hosts, the node's interfaces in /sys."""
+    """In a mount namespace of this process's own: the lab's names in /etc/hosts, the node's interfaces in /sys.
+
+    A name that the lab does not know is unknown at once: nobody waits for a name server that cannot be reached.
+    """
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
-    syscalls.mount(str(journal.STATE / lab / HOSTS), "/etc/hosts", flags=syscalls.MS_BIND)
+    for name in (HOSTS, RESOLVER):
+        if os.path.exists(f"/etc/{name}"):
+            syscalls.mount(str(journal.STATE / lab / name), f"/etc/{name}", flags=syscalls.MS_BIND)
     cgroups = os.open(_CGROUPS, os.O_PATH | os.O_CLOEXEC) if os.path.ismount(_CGROUPS) else None
     read_only = syscalls.MS_RDONLY if os.statvfs("/sys").f_flag & os.ST_RDONLY else 0
     syscalls.mount("sysfs", "/sys", "sysfs", read_only)

@@ -37,9 +37,13 @@ class Journal:
         """Write down something that is about to be made."""
         os.write(self.fd, json.dumps({"made": kind, **what}).encode() + b"\n")
 
+    def entries(self) -> list[dict[str, Any]]:
+        """What it names. Read by our own descriptor: to close any other would give up the lock (fcntl_locking(2))."""
+        return _entries(os.pread(self.fd, os.fstat(self.fd).st_size, 0))
+
     def erase(self) -> None:
         """Remove the lab's directory, when everything that it names is given back."""
-        with _state_locked(self.home.parent):
+        with state_locked(self.home.parent):
             for name in os.listdir(self.home):
                 (self.home / name).unlink()
             self.home.rmdir()
@@ -50,7 +54,7 @@ class Journal:
 def open_journal(lab: str, state: Path = STATE) -> Journal:
     """Begin the journal of a new lab; raises InputError where one of that name stands already."""
     home = state / lab
-    with _state_locked(state, make=True):
+    with state_locked(state, make=True):
         try:
             home.mkdir(mode=0o755)
         except FileExistsError:
@@ -69,12 +73,12 @@ def claim_dead(state: Path = STATE) -> Iterator[tuple[Journal, list[dict[str, An
     """Yield the journal of every lab whose keeper is dead, locked, with what it names."""
     for lab in labs(state):
         try:
-            with _state_locked(state):
+            with state_locked(state):
                 journal = _lock(lab, state / lab, os.O_CREAT)
         except FileNotFoundError:  # the last lab went, and the state directory with it
             return
         if journal is not None:
-            yield journal, read_journal(lab, state)
+            yield journal, journal.entries()
 
 
 def is_alive(lab: str, state: Path = STATE) -> bool:
@@ -105,9 +109,16 @@ def labs(state: Path = STATE) -> list[str]:
 
 
 def read_journal(lab: str, state: Path = STATE) -> list[dict[str, Any]]:
-    """What a lab's journal names, in the order in which it was made. A line cut short counts for nothing."""
-    lines = (state / lab / _JOURNAL).read_bytes().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+    """What another lab's journal names, in the order in which it was made."""
+    try:
+        return _entries((state / lab / _JOURNAL).read_bytes())
+    except FileNotFoundError:  # it went while we looked, or has not begun
+        return []
+
+
+def _entries(data: bytes) -> list[dict[str, Any]]:
+    """A line cut short counts for nothing."""
+    return [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def _lock(lab: str, home: Path, flags: int) -> Journal | None:
@@ -124,7 +135,7 @@ def _lock(lab: str, home: Path, flags: int) -> Journal | None:
 
 
 @contextmanager
-def _state_locked(state: Path, make: bool = False) -> Iterator[None]:
+def state_locked(state: Path, make: bool = False) -> Iterator[None]:
     """Hold the state directory itself locked; it may be removed and made anew by others meanwhile."""
     while True:
         if make:

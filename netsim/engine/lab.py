@@ -19,6 +19,8 @@ from netsim.model.plan import Plan
 
 HOSTS = "hosts"
 """The lab's /etc/hosts, in its directory: what nodes' names mean inside the nodes."""
+RESOLVER = "resolv.conf"
+"""The lab's /etc/resolv.conf: empty, since no name server of the host's can be reached from a node."""
 ABOUT = "about.json"
 """What `netsim ps` shows of a lab, in its directory."""
 
@@ -60,6 +62,14 @@ class Lab:
             self._filter.close()
             self._filter = None
         self.keeper.close()
+
+    def end_filter_worker(self) -> None:
+        """End the packet-filter worker: no more rules will be placed."""
+        if self._filter:
+            self._filter.close()
+            self.bury(self._filter)
+            self._filter = None
+            self._filter_ready = False
 
     def build(self) -> None:
         """Make every node and link, all but the packet filters' rules."""
@@ -166,6 +176,7 @@ def start(plan: Plan, name: str) -> Lab:
 
 def leave_standing(lab: Lab, about: dict[str, Any]) -> None:
     """Let a lab outlive this process; `about` is what `netsim ps` shall say of it."""
+    lab.end_filter_worker()
     lab.keeper.ask(_write, ABOUT, json.dumps(about))
     lab.keeper.ask(stay)
 
@@ -178,6 +189,7 @@ def _build(ground: Ground, plan: Plan) -> None:
     construct.build(ground, plan)
     netns_names.show_names(ground)
     _write(ground, HOSTS, hosts_text(plan))
+    _write(ground, RESOLVER, "")
     cookies = []
     for node in ground.namespaces:
         with ground.inside(node):

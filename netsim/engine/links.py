@@ -29,9 +29,9 @@ _ONE_QUEUE = (
 _VETH = text(_INFO_KIND, "veth")
 
 
-def _end(interface: Interface, namespace: int) -> bytes:
+def _end(interface: Interface, namespace: int, end: int) -> bytes:
     # The address says which cable and which end: 02:00 is locally administered.
-    mac = struct.pack("!HI", 0x0200, interface.link << 8 | interface.index & 0xFF)
+    mac = struct.pack("!HI", 0x0200, interface.link << 8 | end)
     return (
         text(_IFLA_IFNAME, interface.name)
         + attribute(_IFLA_ADDRESS, mac)
@@ -42,10 +42,10 @@ def _end(interface: Interface, namespace: int) -> bytes:
 
 def cable(a: Interface, a_namespace: int, b: Interface, b_namespace: int, what: str) -> Message:
     """A veth pair, each end made in its own namespace: neither is ever seen in this one. `a` comes up at once."""
-    peer = attribute(_VETH_INFO_PEER, _ifinfo.pack(0, 0, b.index, 0, 0) + _end(b, b_namespace))
+    peer = attribute(_VETH_INFO_PEER, _ifinfo.pack(0, 0, b.index, 0, 0) + _end(b, b_namespace, 2))
     body = (
         _ifinfo.pack(0, 0, a.index, _IFF_UP, _IFF_UP)
-        + _end(a, a_namespace)
+        + _end(a, a_namespace, 1)
         + nested(_IFLA_LINKINFO, _VETH, nested(_INFO_DATA, peer))
     )
     return Message(_NEWLINK, CREATE | EXCL, body, f"make the cable {what}")

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from netsim.engine.ground import Ground
+from netsim.engine.journal import labs, read_journal, state_locked
 from netsim.errors import InputError
 
 DIRECTORY = Path("/run/netns")
@@ -24,15 +25,22 @@ def show_names(ground: Ground) -> None:
     """Make the names of all nodes; raises InputError where another program has one of them."""
     lab = ground.journal.lab
     wanted = {node_path(lab, node): _target(os.getpid(), fd) for node, fd in ground.namespaces.items()}
-    taken = next((path for path in wanted if path.is_symlink() or path.exists()), None)
-    if taken:
-        raise InputError(f"{taken} exists and is not netsim's; give the lab another name with --lab")
-    if not DIRECTORY.exists():
-        ground.journal.note("directory", path=str(DIRECTORY))
-        DIRECTORY.mkdir(mode=0o755, exist_ok=True)
-    ground.journal.note("names", keeper=os.getpid(), paths=[str(path) for path in wanted])
-    for path, target in wanted.items():
-        path.symlink_to(target)
+    with state_locked(ground.journal.home.parent):  # or another lab's end removes the directory meanwhile
+        taken = next((path for path in wanted if path.is_symlink() or path.exists()), None)
+        if taken:
+            raise InputError(f"{taken} exists and is not netsim's; give the lab another name with --lab")
+        if not DIRECTORY.exists() or _is_ours(ground.journal.home):
+            ground.journal.note("directory", path=str(DIRECTORY))
+            DIRECTORY.mkdir(mode=0o755, exist_ok=True)
+        ground.journal.note("names", keeper=os.getpid(), paths=[str(path) for path in wanted])
+        for path, target in wanted.items():
+            path.symlink_to(target)
+
+
+def _is_ours(home: Path) -> bool:
+    """Has another lab that still stands made the directory? Then it goes with the last of them."""
+    others = (lab for lab in labs(home.parent) if lab != home.name)
+    return any(entry["made"] == "directory" for lab in others for entry in read_journal(lab, home.parent))
 
 
 def is_name_of(path: str, keeper: int) -> bool:

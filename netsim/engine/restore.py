@@ -12,7 +12,7 @@ from typing import Any
 from netsim.engine import netns_names, stragglers, tracefs
 from netsim.engine.children import bury
 from netsim.engine.ground import Ground
-from netsim.engine.journal import STATE, claim_dead, read_journal
+from netsim.engine.journal import STATE, claim_dead, state_locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def give_back(ground: Ground) -> None:
         sock.close()
     for fd in ground.namespaces.values():
         os.close(fd)
-    _remove(read_journal(ground.journal.lab, ground.journal.home.parent))
+    _remove(ground.journal.entries(), ground.journal.home.parent)
     ground.journal.erase()
 
 
@@ -50,7 +50,7 @@ def clean(dry_run: bool = False, state: Path = STATE) -> list[Leftover]:
             os.close(journal.fd)
             continue
         stragglers.end(lost)
-        _remove(entries)
+        _remove(entries, state)
         journal.erase()
     return found
 
@@ -67,7 +67,7 @@ def _present(entries: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
             yield "tracefs", entry["instance"]
 
 
-def _remove(entries: list[dict[str, Any]]) -> None:
+def _remove(entries: list[dict[str, Any]], state: Path) -> None:
     """Undo the journal's entries, the last one first. What somebody else has put there stays."""
     for entry in reversed(entries):
         match entry["made"]:
@@ -76,7 +76,7 @@ def _remove(entries: list[dict[str, Any]]) -> None:
                     if netns_names.is_name_of(path, entry["keeper"]):
                         Path(path).unlink()
             case "directory":
-                with suppress(OSError):  # others use it by now
+                with state_locked(state), suppress(OSError):  # others use it
                     Path(entry["path"]).rmdir()
             case "tracefs":
                 tracefs.remove(entry["instance"])

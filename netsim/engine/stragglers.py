@@ -53,7 +53,7 @@ def in_dead_namespaces(cookies: set[int]) -> list[int]:
 def _by_cookie(cookies: set[int]) -> Iterator[int]:
     known: dict[int, int | None] = {}
     for pid in _processes():
-        inode = _inode(pid)
+        inode = _inode(pid) if pid != os.getpid() else None  # we only look in
         if inode is None:
             continue
         if inode not in known:

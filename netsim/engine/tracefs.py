@@ -43,7 +43,7 @@ def available() -> bool:
 
 def plan_trace(ground: Ground) -> str:
     """Name the lab's instance, in its journal too: whoever makes it, it is given back. Runs in the keeper."""
-    instance = f"netsim-{ground.journal.lab}-{os.getpid()}"
+    instance = f"netsim-{ground.journal.lab}-{os.getpid()}-{os.urandom(4).hex()}"  # containers share them, not pids
     ground.journal.note("tracefs", instance=instance)
     return instance
 

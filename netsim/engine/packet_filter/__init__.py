@@ -50,8 +50,9 @@ Request = Literal["place", "packets"]
 
 
 def work(sock: socket.socket) -> None:
-    """The worker's life: for each request a namespace comes along, which it enters first."""
+    """The worker's life: for each request a namespace comes along, which it enters for as long as that takes."""
     answer: tuple[bool, object]
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         filters: PacketFilter = backend()
         channel.send(sock, (True, None))
@@ -69,6 +70,7 @@ def work(sock: socket.socket) -> None:
             answer = (True, filters.place(argument) if request == "place" else filters.packets(argument))
         except NetsimError as error:
             answer = (False, error)
+        syscalls.setns(home)  # a node that loses power takes with it whatever is in its namespace
         channel.send(sock, answer)
 
 
