@@ -103,7 +103,7 @@ def _netem(ground: Ground) -> None:
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
-    interface = ground.built().node("a").interfaces[0].index
+    interface = ground.plan.node("a").interfaces[0].index
     with ground.inside("a"), IPRoute() as route:
         try:
             route.tc("add", "netem", interface, "1:", delay=1000)

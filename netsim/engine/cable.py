@@ -48,7 +48,7 @@ def heal(ground: Ground, link: int, arriving_at: str | None = None) -> None:
 
 
 def _ends(ground: Ground, link: int, node: str | None) -> list[tuple[str, Interface]]:
-    found = [(n.node.name, i) for n in ground.built().nodes for i in n.interfaces if i.link == link]
+    found = [(n.node.name, i) for n in ground.plan.nodes for i in n.interfaces if i.link == link]
     return [(name, interface) for name, interface in found if node in (None, name)]
 
 

@@ -6,8 +6,8 @@ import ctypes
 import socket
 import struct
 
+from netsim.engine.channel import WithFiles
 from netsim.engine.ground import Ground
-from netsim.engine.keeper import WithFiles
 
 SNAP_BYTES = 160
 """Enough for Ethernet, IPv6, TCP with all its options, and what an ICMP error quotes."""

@@ -5,12 +5,21 @@ from __future__ import annotations
 import pickle
 import socket
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 from netsim.errors import NetsimError
 
 _HEADER = struct.Struct("!QI")
 _MAX_FDS = 253  # SCM_MAX_FD
+
+
+@dataclass(frozen=True, slots=True)
+class WithFiles:
+    """A keeper function's result that comes with open descriptors; the keeper closes its own copies."""
+
+    value: Any
+    fds: tuple[int, ...]
 
 
 class ChannelClosed(NetsimError):  # noqa: N818 - mostly it is no error: the other end's life is over

@@ -10,8 +10,8 @@ from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from netsim.engine import syscalls
+from netsim.engine.channel import WithFiles
 from netsim.engine.ground import Ground
-from netsim.engine.keeper import WithFiles
 
 Target = Callable[..., None]
 

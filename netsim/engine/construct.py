@@ -17,9 +17,9 @@ from netsim.engine.sysctl import baseline
 from netsim.model.plan import Interface, NodePlan, Plan
 
 
-def build(ground: Ground, plan: Plan) -> None:
-    """Make every node and link of a plan; raises LabError. Runs in the keeper."""
-    ground.plan = plan
+def build(ground: Ground) -> None:
+    """Make every node and link of the lab's plan; raises LabError. Runs in the keeper."""
+    plan = ground.plan
     settings = None
     try:
         for node in plan.nodes:
@@ -106,7 +106,7 @@ def power_off(ground: Ground, node: str) -> None:
     The far ends keep their addresses and routes, and have their carrier again at once: they notice
     nothing. The dead namespace stays, empty and unplugged, until the node is switched on again.
     """
-    plan = ground.built().node(node)
+    plan = ground.plan.node(node)
     with _activated(ground, _peers(ground, plan)):
         parked = Netlink(node)
         for interface in plan.interfaces:
@@ -121,12 +121,12 @@ def power_off(ground: Ground, node: str) -> None:
 
 def power_on(ground: Ground, node: str) -> None:
     """Make a node anew, behind the same cables."""
-    plan = ground.built().node(node)
+    plan = ground.plan.node(node)
     syscalls.unshare(syscalls.CLONE_NEWNET)
     try:
         namespace = current_namespace()
         ground.route[node] = Netlink(node)
-        for key, value in baseline(ground.sysctls, ground.built().uses_ipv6)[plan.node.kind].items():
+        for key, value in baseline(ground.sysctls, ground.plan.uses_ipv6)[plan.node.kind].items():
             ground.sysctls.write(node, key, value)
     finally:
         syscalls.setns(ground.home)
@@ -143,12 +143,12 @@ def power_on(ground: Ground, node: str) -> None:
 
 def _peers(ground: Ground, plan: NodePlan) -> list[tuple[str, int]]:
     """The far ends of a node's cables, where there is a machine switched on."""
-    found = [(i.peer, _far_end(ground.built(), plan.node.name, i).index) for i in plan.interfaces]
+    found = [(i.peer, _far_end(ground.plan, plan.node.name, i).index) for i in plan.interfaces]
     return [(peer, index) for peer, index in found if peer in ground.route]
 
 
 def _parked_index(ground: Ground, interface: Interface) -> int:
     """A free index in the keeper's own namespace, which has nothing but lo and parked interfaces."""
-    end = ground.built().topology.links[interface.link]
+    end = ground.plan.topology.links[interface.link]
     far = interface.peer == end.a
     return 10 + 2 * interface.link + far

@@ -18,13 +18,13 @@ from netsim.model.plan import Plan
 
 @dataclass(slots=True)
 class Ground:
-    """The ground that a lab stands on. `plan` None means that nothing is built yet."""
+    """The ground that a lab stands on. `plan` is what is built on it, or will be."""
 
     journal: Journal
+    plan: Plan
     home: int
     """The keeper's own namespace: nothing of the host's, and where a dead machine's cables hang."""
     sysctls: Sysctls
-    plan: Plan | None = None
     namespaces: dict[str, int] = field(default_factory=dict)
     route: dict[str, Netlink] = field(default_factory=dict)
     filter: dict[str, Netlink] = field(default_factory=dict)
@@ -32,10 +32,6 @@ class Ground:
     """The processes that the keeper has to bury: pid, and the node that it runs on."""
     stays: bool = False
     """The lab is to outlive the process that made it."""
-
-    def built(self) -> Plan:
-        assert self.plan is not None, "the lab is not built"
-        return self.plan
 
     @contextmanager
     def inside(self, node: str) -> Iterator[None]:
@@ -57,7 +53,7 @@ class Ground:
         return self.filter[node]
 
 
-def new_ground(journal: Journal) -> Ground:
+def new_ground(journal: Journal, plan: Plan) -> Ground:
     """Leave the host's network for an empty one, and make room for many descriptors."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -65,7 +61,7 @@ def new_ground(journal: Journal) -> Ground:
         syscalls.unshare(syscalls.CLONE_NEWNET)
     except OSError as error:
         raise HostError(f"this system gives us no network namespace: {error}; in a container, --privileged") from error
-    return Ground(journal, current_namespace(), Sysctls())
+    return Ground(journal, plan, current_namespace(), Sysctls())
 
 
 def current_namespace() -> int:

@@ -21,18 +21,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from netsim.engine import channel, syscalls
 from netsim.engine.ground import Ground, new_ground
 from netsim.engine.journal import open_journal
+from netsim.engine.restore import give_back
 from netsim.errors import LabError, NetsimError
+from netsim.model.plan import Plan
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class WithFiles:
-    """A keeper function's result that comes with open descriptors; the keeper closes its own copies."""
-
-    value: Any
-    fds: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ class Keeper:
         return value  # type: ignore[no-any-return]
 
     def ask_files(
-        self, function: Callable[Concatenate[Ground, P], WithFiles], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[Ground, P], channel.WithFiles], *args: P.args, **kwargs: P.kwargs
     ) -> tuple[Any, list[int]]:
         """Like `ask`, for a function that opens something here is to be had as well."""
         return self._exchange(function, args, kwargs)
@@ -72,13 +66,16 @@ class Keeper:
             os.waitpid(self.pid, 0)
 
 
-def start_keeper(lab: str) -> Keeper:
-    """Fork the keeper of a new lab and open its journal; raises InputError where that lab stands already."""
+def start_keeper(lab: str, plan: Plan) -> Keeper:
+    """Fork the keeper of a new lab and open its journal; raises InputError where that lab stands already.
+
+    It inherits the plan: to pickle the routes of a large one would take longer than to pack them for the kernel.
+    """
     ours, its = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _run(lab, its)
+        _run(lab, plan, its)
     its.close()
     keeper = Keeper(lab, pid, ours)
     try:
@@ -98,7 +95,7 @@ def stay(ground: Ground) -> None:
     ground.stays = True
 
 
-def _run(lab: str, first: socket.socket) -> None:
+def _run(lab: str, plan: Plan, first: socket.socket) -> None:
     """The keeper's life. Never returns."""
     status = 1
     try:
@@ -108,13 +105,13 @@ def _run(lab: str, first: socket.socket) -> None:
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGTERM, lambda *_: None)
         try:
-            ground = new_ground(open_journal(lab))
+            ground = new_ground(open_journal(lab), plan)
         except BaseException as error:
             channel.receive(first)
             channel.send(first, (False, _portable(error)))
         else:
             _serve(ground, first, wake)
-            _give_back(ground)
+            give_back(ground)
             status = 0
     finally:
         os._exit(status)
@@ -154,7 +151,7 @@ def _answer(ground: Ground, sock: socket.socket) -> bool:
         fds: tuple[int, ...] = ()
         try:
             value = function(ground, *args, **kwargs)
-            if isinstance(value, WithFiles):
+            if isinstance(value, channel.WithFiles):
                 value, fds = value.value, value.fds
             answer = (True, value)
         except Exception as error:
@@ -176,9 +173,3 @@ def _portable(error: BaseException) -> BaseException:
     if isinstance(error, OSError):
         return LabError(error.filename or "the engine's work", "the lab", error.errno or 0, str(error))
     return RuntimeError("".join(traceback.format_exception(error)))
-
-
-def _give_back(ground: Ground) -> None:
-    from netsim.engine.restore import give_back
-
-    give_back(ground)

@@ -73,7 +73,7 @@ class Lab:
 
     def build(self) -> None:
         """Make every node and link, all but the packet filters' rules."""
-        self.keeper.ask(_build, self.plan)
+        self.keeper.ask(_build)
 
     def fork(self, node: str, target: children.Target, *args: object) -> Child:
         """Fork a process into a node ('' beside them all); it runs `target(socket, *args)`."""
@@ -168,7 +168,7 @@ def up(plan: Plan, name: str) -> Lab:
 
 def start(plan: Plan, name: str) -> Lab:
     """Start the processes behind a lab, with nothing built; the packet filter's library is loading meanwhile."""
-    lab = Lab(name, plan, start_keeper(name))
+    lab = Lab(name, plan, start_keeper(name, plan))
     if any(node.node.firewall for node in plan.nodes):
         lab.begin_filter_worker()
     return lab
@@ -185,10 +185,10 @@ def _usual_chain(kind: str) -> str:
     return "FORWARD" if kind == "router" else "INPUT"
 
 
-def _build(ground: Ground, plan: Plan) -> None:
-    construct.build(ground, plan)
+def _build(ground: Ground) -> None:
+    construct.build(ground)
     netns_names.show_names(ground)
-    _write(ground, HOSTS, hosts_text(plan))
+    _write(ground, HOSTS, hosts_text(ground.plan))
     _write(ground, RESOLVER, "")
     cookies = []
     for node in ground.namespaces:

@@ -24,17 +24,18 @@ def node_path(lab: str, node: str) -> Path:
 def show_names(ground: Ground) -> None:
     """Make the names of all nodes; raises InputError where another program has one of them."""
     lab = ground.journal.lab
-    wanted = {node_path(lab, node): _target(os.getpid(), fd) for node, fd in ground.namespaces.items()}
+    keeper, prefix = os.getpid(), node_path(lab, "")
+    wanted = {f"{prefix}{node}": _target(keeper, fd) for node, fd in ground.namespaces.items()}
     with state_locked(ground.journal.home.parent):  # or another lab's end removes the directory meanwhile
-        taken = next((path for path in wanted if path.is_symlink() or path.exists()), None)
+        taken = next(filter(os.path.lexists, wanted), None)
         if taken:
             raise InputError(f"{taken} exists and is not netsim's; give the lab another name with --lab")
         if not DIRECTORY.exists() or _is_ours(ground.journal.home):
             ground.journal.note("directory", path=str(DIRECTORY))
             DIRECTORY.mkdir(mode=0o755, exist_ok=True)
-        ground.journal.note("names", keeper=os.getpid(), paths=[str(path) for path in wanted])
+        ground.journal.note("names", keeper=keeper, paths=list(wanted))
         for path, target in wanted.items():
-            path.symlink_to(target)
+            os.symlink(target, path)
 
 
 def _is_ours(home: Path) -> bool:

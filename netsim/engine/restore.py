@@ -74,7 +74,7 @@ def _remove(entries: list[dict[str, Any]], state: Path) -> None:
             case "names":
                 for path in entry["paths"]:
                     if netns_names.is_name_of(path, entry["keeper"]):
-                        Path(path).unlink()
+                        os.unlink(path)
             case "directory":
                 with state_locked(state), suppress(OSError):  # others use it
                     Path(entry["path"]).rmdir()

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from netsim.engine import channel, syscalls
+from netsim.engine.channel import WithFiles
 from netsim.engine.ground import Ground
-from netsim.engine.keeper import WithFiles
 from netsim.errors import NetsimError
 from netsim.model.firewall import Rule
 
