@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Annotated, Any
@@ -19,7 +20,10 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # now, while there is somebody to say that it failed
         except NetsimError as error:
             print(f"netsim: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
@@ -27,8 +31,8 @@ class _Commands(TyperGroup):
             print("netsim: interrupted; everything was given back", file=sys.stderr)
             raise typer.Exit(130) from None
         except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer: it would fail once more
             if isinstance(error, BrokenPipeError):  # our reader has seen enough, as in `netsim list | head -1`
-                sys.stderr.close()
                 raise typer.Exit(0) from None
             print(f"netsim: this host refused: {error}", file=sys.stderr)
             raise typer.Exit(HostError.exit_code) from None

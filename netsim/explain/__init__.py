@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from netsim.explain.aborted import closed_listener, linger_zero, unread_data
+from netsim.explain.icmp import icmp_answer
 from netsim.explain.refused import closed_port, firewall_reject
 from netsim.explain.rst import Finding, Rst, evidence
 from netsim.explain.scene import Scene
@@ -28,7 +29,7 @@ RESET_CAUSES: tuple[Callable[[Rst], Finding | None], ...] = (
     peer_forgot,
     closed_socket,
 )
-FAILURE_CAUSES: tuple[Callable[[Scene, Call], Failure | None], ...] = (silent_drop,)
+FAILURE_CAUSES: tuple[Callable[[Scene, Call], Failure | None], ...] = (icmp_answer, silent_drop)
 
 _FELT = {"ECONNREFUSED", "ECONNRESET", "EPIPE"}
 _NOT_YET = {"EINPROGRESS", "EAGAIN", "EALREADY", "EINTR"}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from netsim.errors import InputError
 from netsim.explain.rst import Finding, Rst, evidence, plural
 from netsim.model.event import RuleHit
 from netsim.model.explanation import Evidence
+from netsim.model.firewall import parse_rule
 
+_TRACES_EVERY_RESET = (6, 10)
+"""Before that Linux, tcp_send_reset told only of resets that a socket sent."""
 _INITIAL_TTL = 64
 """net.ipv4.ip_default_ttl, which no lab changes unless its file says so."""
 
@@ -36,10 +40,23 @@ def firewall_reject(rst: Rst) -> Finding | None:
 
 def _matching_rule(rst: Rst) -> tuple[int, RuleHit] | None:
     hits = [(i, hit) for i, hit in rst.scene.rules if hit.node == rst.maker and hit.packets]
-    return next(((i, hit) for i, hit in hits if "tcp-reset" in hit.rule), None)
+    sport, dport = rst.target[1], rst.source[1]
+    return next(((i, hit) for i, hit in hits if "tcp-reset" in hit.rule and fits(hit, sport, dport)), None)
+
+
+def fits(hit: RuleHit, sport: int, dport: int) -> bool:
+    """Can a rule have matched a packet from one port to another?"""
+    try:
+        rule = parse_rule(hit.rule)
+    except InputError:  # written by no file: it says nothing about ports
+        return True
+    return rule.sport in {None, sport} and rule.dport in {None, dport}
 
 
 def _tcp_is_silent(rst: Rst) -> bool:
+    """TCP sent no reset. Where all of them are traced that is certain; a counter may have grown for another one."""
+    if rst.scene.traced("tcp_send_reset") and rst.scene.kernel_release >= _TRACES_EVERY_RESET:
+        return True
     grew = rst.scene.grew(rst.maker, "TcpOutRsts")
     return grew is None or grew[0] == 0
 

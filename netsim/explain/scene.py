@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +110,12 @@ class Scene:
     def at(self, end: End) -> str:
         """An end as people say it: server:60000."""
         return f"{self.owner(end[0])}:{end[1]}"
+
+    @property
+    def kernel_release(self) -> tuple[int, ...]:
+        """The kernel's version and patch level, as in (6, 18); nothing where it is not known."""
+        found = re.match(r"(\d+)\.(\d+)", self.timeline.kernel)
+        return tuple(map(int, found.groups())) if found else ()
 
     def traced(self, event: str) -> bool:
         """Was this tracepoint on? Only then does its silence mean anything."""

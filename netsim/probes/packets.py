@@ -22,6 +22,7 @@ _UNREACHABLE = {
 _ICMP_TYPES = {0: "echo reply", 8: "echo request", 11: "time exceeded"}
 _tcp = struct.Struct("!HHIIBBHHH")
 _ipv4 = struct.Struct("!BBHHHBBH4s4s")
+_ipv6 = struct.Struct("!4xHBB16s16s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,9 @@ def _over_ipv4(blank: Packet, data: bytes) -> Packet:
 
 
 def _over_ipv6(blank: Packet, data: bytes) -> Packet:
-    size, protocol, ttl = struct.unpack_from("!4xHBB", data)
-    src, dst = IPv6Address(data[8:24]), IPv6Address(data[24:40])
-    return _transport(replace(blank, src=str(src), dst=str(dst), ttl=ttl), protocol, data[40:], size)
+    size, protocol, ttl, src, dst = _ipv6.unpack_from(data)
+    packet = replace(blank, src=str(IPv6Address(src)), dst=str(IPv6Address(dst)), ttl=ttl)
+    return _transport(packet, protocol, data[_ipv6.size :], size)
 
 
 def _transport(packet: Packet, protocol: int, data: bytes, size: int) -> Packet:
