@@ -96,6 +96,11 @@ class Scene:
         return [Journey(tuple(hops)) for hops in going]
 
     @cached_property
+    def listeners(self) -> set[tuple[str, str]]:
+        """The sockets that listen, by process and own address: what is called on them is about no connection."""
+        return {(call.process, call.local) for _, call in self.calls if call.call == "listen"}
+
+    @cached_property
     def flows(self) -> dict[tuple[str, int, str, int], list[Journey]]:
         """The same, by what they say of source and destination."""
         found: dict[tuple[str, int, str, int], list[Journey]] = {}
@@ -146,7 +151,7 @@ class Scene:
         address, _, port = local.rpartition(":")
         if port != str(own[1]) or address.strip("[]") not in {own[0], "0.0.0.0", "::"}:  # noqa: S104 - compared only
             return False
-        if call.call == "listen":
+        if not remote and (call.process, local) in self.listeners:
             return False
         return not remote or remote == end_text(*other)
 
@@ -159,7 +164,8 @@ class Scene:
 
     def listens(self, node: str, port: int, time_ns: int) -> tuple[int, ...]:
         """The listen() calls on a port that were done before a moment, on a node that has not rebooted since."""
-        since = max((f.end_ns for _, f in self.faults if f.node == node and f.fault == "crash"), default=0)
+        crashes = (f.end_ns for _, f in self.faults if f.node == node and f.fault == "crash")
+        since = max((end_ns for end_ns in crashes if end_ns <= time_ns), default=0)
         return tuple(
             i
             for i, call in self.calls

@@ -12,7 +12,8 @@ from netsim.model.routing import Prefixes, gateway, next_hops
 from netsim.model.topology import Address, Network, Node, Route, Topology
 
 _FIRST_INDEX = 2
-"""lo has index 1; eth0 follows it. A switch's bridge takes the index behind its last port."""
+"""lo has index 1. Each end of each cable has an index that no other has: where the two ends of a veth have the
+same, the kernel (linkwatch) takes up to a second to believe in a carrier, and a bridge port drops what comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def make_plan(topology: Topology) -> Plan:
             ends[end].append(
                 Interface(
                     f"eth{count}",
-                    _FIRST_INDEX + count,
+                    _FIRST_INDEX + 2 * i + (end == link.b),
                     i,
                     link.other(end),
                     part.addresses.get((i, end)),

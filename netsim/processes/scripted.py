@@ -73,6 +73,7 @@ class _Process:
 
     def cancel(self, *_: object) -> None:
         if self.calling:
+            self.calling = False
             raise _Cancelled
 
     def get(self, name: str) -> socket.socket:
@@ -122,16 +123,17 @@ def _perform(process: _Process, request: Request) -> Done:
     start = end = time.monotonic_ns()
     try:
         bound = call(process, args)  # everything but the system call itself
-        process.calling = True
-        start = time.monotonic_ns()
-        result = bound()
-        end = time.monotonic_ns()
+        try:
+            process.calling = True
+            start = time.monotonic_ns()
+            result = bound()
+            end = time.monotonic_ns()
+        finally:
+            process.calling = False
     except _Cancelled:
         end, result = time.monotonic_ns(), "timeout"
     except OSError as error:
         end, result = time.monotonic_ns(), errno.errorcode.get(error.errno or 0, str(error))
-    finally:
-        process.calling = False
     name = args.get("socket", "listener" if request.verb == "listen" else "connection")
     if request.verb in _GIVE_ADDRESSES and name in process.sockets:
         about = process.sockets[name]

@@ -136,6 +136,13 @@ def test_a_web_server_by_name(need: Need, plain: Machine) -> None:
     assert (done.stdout, done.stderr) == (Path("/etc/hostname").read_text(), "")
 
 
+def test_no_name_server_of_the_hosts_is_asked(shared_lab: Machine) -> None:
+    """It cannot be reached from a node: whoever asks it waits five seconds for nothing."""
+    if not Path("/etc/resolv.conf").exists():
+        pytest.skip("this host has no /etc/resolv.conf in whose place an empty one could be shown")
+    assert shared_lab.netsim("exec", "client", "--", "cat", "/etc/resolv.conf").stdout == ""
+
+
 def test_the_hosts_own_names_are_left_alone(shared_lab: Machine) -> None:
     assert shared_lab.netsim("exec", "client", "--", "getent", "hosts", "server").returncode == 0
     assert shared_lab.path("/etc/hosts").read_text() == Path("/etc/hosts").read_text()

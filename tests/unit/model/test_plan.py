@@ -27,12 +27,18 @@ def with_routes(node: str, *routes: Route) -> Topology:
 ANYWHERE = ip_network("0.0.0.0/0")
 
 
+def test_no_two_ends_of_cables_have_one_index() -> None:
+    given = plan("a -- lan", "b -- lan", "lan -- gw", "gw -- c", "gw -- c", lan="switch", gw="router")
+    indexes = [i.index for node in given.nodes for i in node.interfaces]
+    assert len(set(indexes)) == len(indexes) == 10
+
+
 def test_interfaces() -> None:
     given = plan("client -- fw", "fw -- server", fw="router")
     fw = given.node("fw")
     assert [(i.name, i.index, i.link, i.peer, str(i.address), i.prefixlen) for i in fw.interfaces] == [
-        ("eth0", 2, 0, "client", "10.0.0.2", 24),
-        ("eth1", 3, 1, "server", "10.0.1.1", 24),
+        ("eth0", 3, 0, "client", "10.0.0.2", 24),
+        ("eth1", 4, 1, "server", "10.0.1.1", 24),
     ]
     assert {name: str(address) for name, address in given.addresses.items()} == {
         "client": "10.0.0.1",
