@@ -12,7 +12,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Journal:
                 (self.home / name).unlink()
             self.home.rmdir()
         os.close(self.fd)
-        _remove_if_empty(self.home.parent)
+        remove_if_empty(self.home.parent)
 
 
 def open_journal(lab: str, state: Path = STATE) -> Journal:
@@ -143,7 +143,12 @@ def state_locked(state: Path, make: bool = False) -> Iterator[None]:
                 state.mkdir(mode=0o755, parents=True, exist_ok=True)
             except OSError as error:
                 raise HostError(f"cannot make {state}: {error.strerror}") from error
-        fd = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fd = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if make:
+                continue
+            raise
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             try:
@@ -157,8 +162,7 @@ def state_locked(state: Path, make: bool = False) -> Iterator[None]:
             os.close(fd)
 
 
-def _remove_if_empty(state: Path) -> None:
-    try:
+def remove_if_empty(state: Path = STATE) -> None:
+    """Remove the state directory behind the last lab."""
+    with suppress(OSError), state_locked(state):  # other labs stand, or another has removed it
         state.rmdir()
-    except OSError:  # other labs stand, or another has removed it
-        return

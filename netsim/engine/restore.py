@@ -12,7 +12,7 @@ from typing import Any
 from netsim.engine import netns_names, stragglers, tracefs
 from netsim.engine.children import bury
 from netsim.engine.ground import Ground
-from netsim.engine.journal import STATE, claim_dead, state_locked
+from netsim.engine.journal import STATE, claim_dead, remove_if_empty, state_locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ def clean(dry_run: bool = False, state: Path = STATE) -> list[Leftover]:
         stragglers.end(lost)
         _remove(entries, state)
         journal.erase()
+    if not dry_run:
+        remove_if_empty(state)  # a keeper may have been killed before it had made anything else
     return found
 
 

@@ -117,7 +117,9 @@ class Machine:
         stdout: int | Any = subprocess.PIPE,
     ) -> Process:
         """Start a program; its pid is the one that it has outside, and it leads a process group of its own."""
-        enter = ["nsenter", "--target", str(self.pid), "--mount", "--net", "--", "env", f"--chdir={cwd}"]
+        # Whoever runs the tests in the background ignores Ctrl-C, and so would all that they start.
+        env_argv = ["env", "--default-signal=HUP,INT,QUIT", f"--chdir={cwd}"]
+        enter = ["nsenter", "--target", str(self.pid), "--mount", "--net", "--", *env_argv]
         with self._new_processes():
             process = subprocess.Popen(
                 [*enter, *map(str, argv)],
@@ -206,10 +208,8 @@ def finish(process: Process, text: str | None = None) -> Completed:
     """Wait for a program's end, and take in what it said."""
     try:
         out, err = process.communicate(text, LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        said = process.communicate()
-        raise AssertionError(f"{process.args!r} hangs; so far it said: {said}") from None
+    except subprocess.TimeoutExpired as hangs:  # itself, or somebody who holds its output open
+        raise AssertionError(f"{process.args!r} hangs; so far it said: {hangs.output!r} {hangs.stderr!r}") from None
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
@@ -238,8 +238,13 @@ def tracing_instances() -> set[str]:
 
 
 def tcp_counter(pid: int, name: str) -> int:
-    """A TCP counter of the network that a process is in, as /proc/PID/net/snmp has it; 0 when it is gone."""
+    """A TCP counter of the network that a process is in, as /proc/PID/net/snmp has it; 0 when it is gone.
+
+    0 too while it is in this process's own network: it has been started, and has yet to enter its machine.
+    """
     try:
+        if os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), os.stat("/proc/self/ns/net")):
+            return 0
         lines = [line.split() for line in Path(f"/proc/{pid}/net/snmp").read_text().splitlines()]
     except OSError:
         return 0

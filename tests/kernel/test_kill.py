@@ -230,6 +230,23 @@ def test_at_random(need: Need, machine: Machine, number: int) -> None:
     _clean_up(machine)
 
 
+@VICTIM
+def test_a_program_that_waits_goes_with_them(machine: Machine, victim: str) -> None:
+    """It is in a call that would not return for 10 minutes, and sees no channel close."""
+    file = machine.path("/run/waiting.yaml")
+    file.write_text(REBOOT.partition("  - server: crash")[0] + "  - client: recv = eof within 10min\n")
+    lab = _begin(machine, "run", "/run/waiting.yaml")
+    _kill_when(lab, OF_A_RUN["the connection stands"], victim)
+    _all_gone(lab)
+    file.unlink()
+    _clean_up(machine)
+
+
+def test_a_keeper_that_had_made_nothing_yet(machine: Machine) -> None:
+    machine.path("/run/netsim").mkdir()
+    _clean_up(machine)
+
+
 @pytest.mark.parametrize("moment", ["the first name is there", "the namespaces are noted"])
 def test_the_next_run_gives_back_what_a_killed_one_left(machine: Machine, moment: str) -> None:
     lab = _begin(machine, "run", "peer-reboot")

@@ -220,6 +220,10 @@ def test_a_cable_that_loses_for_another_reason() -> None:
     assert (found.cause, "which was cut" in found.because) == ("silent-drop", False)
 
 
+def test_another_errno_is_not_explained_by_what_vanished() -> None:
+    assert failure(*vanished(lost=False), replace(GAVE_UP, result="EINVAL")).cause == "unknown"
+
+
 def test_a_drop_rule() -> None:
     found = failure(syn(100), syn(1_100), hit("fw", "drop tcp dport 60000", packets=2), GAVE_UP)
     assert (found.cause, "in fw's packet filter" in found.because) == ("silent-drop", True)
