@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from netsim.engine import journal
-from netsim.engine.lab import Lab, start
 from netsim.errors import InputError
+from netsim.linux import journal
+from netsim.linux.lab import Lab, start
 from netsim.model.event import Call, Counters, Event, Fault, RuleHit
 from netsim.model.plan import Plan, make_plan
 from netsim.model.scenario import Scenario
@@ -17,7 +17,7 @@ from netsim.model.timeline import StepResult, Timeline
 from netsim.probes import counters, packets, reasons
 from netsim.probes.recorder import Recorded
 from netsim.probes.session import Session
-from netsim.stage import Stage
+from netsim.stage import ScriptRunner
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is being done."""
@@ -93,7 +93,7 @@ def _start(plan: Plan, scenario: str, name: str | None) -> Lab:
 
 def _play(lab: Lab, session: Session, scenario: Scenario, progress: Progress) -> _Measured:
     nodes = tuple(node.node.name for node in lab.plan.nodes)
-    stage = Stage(lab, session)
+    stage = ScriptRunner(lab, session)
     stage.rehearse(scenario.script)
     before = {node: counters.read(lab, node) for node in nodes}
     session.listen(nodes)

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from netsim.engine import channel, children
-from netsim.engine.lab import Child, Lab, hosts_text
 from netsim.errors import LabError
 from netsim.faults import FAULTS
+from netsim.linux import channel, children
+from netsim.linux.lab import Child, Lab, hosts_text
 from netsim.model.duration import parse_duration
 from netsim.model.event import Call, Event, Fault, ProcessEnd
 from netsim.model.step import Step
@@ -37,7 +37,7 @@ class _Actor:
 
 
 @dataclass(slots=True)
-class Stage:
+class ScriptRunner:
     """Where a script is played: the processes that are alive, the faults in effect, the events so far.
 
     Times here are CLOCK_MONOTONIC; the runner counts them from the script's beginning.

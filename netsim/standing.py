@@ -10,9 +10,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from netsim.engine import journal
-from netsim.engine.lab import leave_standing, up
 from netsim.errors import LabError
+from netsim.linux import journal
+from netsim.linux.lab import leave_standing, up
 from netsim.model.plan import make_plan
 from netsim.model.scenario import Scenario
 from netsim.processes import scripted

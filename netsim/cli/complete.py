@@ -12,13 +12,13 @@ def scenarios(incomplete: str) -> list[str]:
 
 
 def labs(incomplete: str) -> list[str]:
-    from netsim.engine import journal
+    from netsim.linux import journal
 
     return [lab for lab in journal.labs() if lab.startswith(incomplete)]
 
 
 def nodes(ctx: Any, incomplete: str) -> list[str]:
-    from netsim.engine import enter, journal
+    from netsim.linux import enter, journal
 
     wanted = ctx.params.get("lab")
     found = {node for lab in journal.labs() if wanted in {None, lab} for node in enter.nodes(lab)}

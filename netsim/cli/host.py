@@ -15,7 +15,7 @@ def doctor(as_json: Json = False) -> None:
 
     Each thing is tried for real, in a lab that is made for it.
     """
-    from netsim.engine import abilities
+    from netsim.engines import doctor as abilities
 
     found = abilities.examine()
     if as_json:
@@ -36,10 +36,11 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what there is.")] = False, as_json: Json = False
 ) -> None:
     """Give back whatever killed runs left, and nothing else. Standing labs are left alone."""
-    from netsim.engine import host, restore
+    from netsim.engines import host
+    from netsim.linux import stale
 
     host.check("netsim clean")
-    found = restore.clean(dry_run)
+    found = stale.clean(dry_run)
     if as_json:
         print_json([asdict(one) for one in found])
     elif found:

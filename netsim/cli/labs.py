@@ -26,7 +26,7 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Build a scenario's network and leave it standing: its rules in place, its services listening."""
-    from netsim.engine import host
+    from netsim.engines import host
     from netsim.files import library
     from netsim.model.names import checked_name
 
@@ -77,7 +77,7 @@ def down(
 ) -> None:
     """Take a standing lab down, with everything that runs in it."""
     from netsim.cli.standing import pick, standing_labs
-    from netsim.engine import host
+    from netsim.engines import host
     from netsim.standing import fell
 
     host.check("netsim down")
@@ -130,15 +130,15 @@ def exec_(ctx: typer.Context, node: Node, lab: Lab = None) -> None:
 def shell(node: Node, lab: Lab = None) -> None:
     """Open a shell on a node."""
     from netsim.cli.standing import pick
-    from netsim.engine.enter import shell_argv
+    from netsim.linux.enter import shell_argv
 
     _enter(lab, node, shell_argv(pick(lab).name, node))
 
 
 def _enter(lab: str | None, node: str, command: list[str]) -> None:
     from netsim.cli.standing import pick
-    from netsim.engine import host
-    from netsim.engine.enter import enter
+    from netsim.engines import host
+    from netsim.linux.enter import enter
 
     host.check(f"netsim exec {node}")
     enter(pick(lab).name, node, command)

@@ -28,7 +28,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Build a scenario's network, play its script, explain what happened, and take everything down."""
-    from netsim.engine import host
+    from netsim.engines import host
     from netsim.files import library, recording
     from netsim.model.names import checked_name
 

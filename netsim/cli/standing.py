@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from netsim.engine import journal
-from netsim.engine.lab import ABOUT
 from netsim.errors import InputError
+from netsim.linux import journal
+from netsim.linux.lab import ABOUT
 from netsim.model.names import nearest, shown
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from netsim.engine.lab import Lab
+from netsim.linux.lab import Lab
 from netsim.model.step import Step
 
 
-class Stage(Protocol):
+class ScriptRunner(Protocol):
     """What a fault may touch: the lab, and what is playing on it."""
 
     lab: Lab
@@ -26,7 +26,7 @@ class Stage(Protocol):
         """A node has power again."""
 
 
-Inject = Callable[[Stage, Step], None]
+Inject = Callable[[ScriptRunner, Step], None]
 """Carry a fault step out; raises LabError where the lab refuses."""
 
 

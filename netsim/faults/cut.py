@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 
 from netsim.errors import LabError
-from netsim.faults import Stage
+from netsim.faults import ScriptRunner
 from netsim.model.step import Step
 from netsim.model.topology import Topology
 
 
-def cut(stage: Stage, step: Step) -> None:
+def cut(stage: ScriptRunner, step: Step) -> None:
     """`a -- b: cut`, or `cut to b`: what travels to b is lost."""
     place, ends = _link(stage.lab.plan.topology, step.who)
     for end in [step.args["to"]] if "to" in step.args else ends:
@@ -19,7 +19,7 @@ def cut(stage: Stage, step: Step) -> None:
         stage.cuts.add((place, end))
 
 
-def heal(stage: Stage, step: Step) -> None:
+def heal(stage: ScriptRunner, step: Step) -> None:
     """`a -- b: heal`: undo the cuts of this cable, whichever they were."""
     place, ends = _link(stage.lab.plan.topology, step.who)
     mine = [(place, end) for end in ends if (place, end) in stage.cuts]

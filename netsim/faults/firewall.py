@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from netsim.faults import Stage
+from netsim.faults import ScriptRunner
 from netsim.model.firewall import parse_rule
 from netsim.model.step import Step
 
 
-def place(stage: Stage, step: Step) -> None:
+def place(stage: ScriptRunner, step: Step) -> None:
     """`fw: reject tcp dport 80 with tcp-reset`, behind the rules that are there."""
     stage.lab.place(step.who, [parse_rule(f"{step.verb.name} {step.args['rule']}")])

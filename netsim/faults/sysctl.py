@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from netsim.faults import Stage
+from netsim.faults import ScriptRunner
 from netsim.model.step import Step
 
 
-def write(stage: Stage, step: Step) -> None:
+def write(stage: ScriptRunner, step: Step) -> None:
     """`node: sysctl net.ipv4.tcp_retries2=3`."""
     stage.lab.sysctl(step.who, step.args["key"], step.args["value"])

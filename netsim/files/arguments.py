@@ -12,7 +12,7 @@ from netsim.errors import InputError
 from netsim.files.address import read_sysctl
 from netsim.files.document import Place
 from netsim.files.nodes import read_sysctl_value
-from netsim.files.topology import Drawn, check_host, check_rule
+from netsim.files.topology import CheckedTopology, check_host, check_rule
 from netsim.model.duration import parse_duration
 from netsim.model.firewall import parse_rule, port
 from netsim.model.names import name_fault, nearest, shown
@@ -29,7 +29,7 @@ OPTIONS = ("linger", *SWITCHES, *DURATIONS, *BUFFERS)
 """What `set` can set: setsockopt()'s names, without SO_ and TCP_."""
 
 
-def check_arguments(step: Step, drawn: Drawn, place: Place) -> None:
+def check_arguments(step: Step, checked: CheckedTopology, place: Place) -> None:
     """Hold a step's arguments against what its verb allows; raises InputError."""
     try:
         if step.within_s is not None:
@@ -43,9 +43,9 @@ def check_arguments(step: Step, drawn: Drawn, place: Place) -> None:
     except InputError as error:
         raise place.error(str(error)) from None
     if step.verb.name == "connect":
-        check_host(step.args["host"], drawn, place)
+        check_host(step.args["host"], checked, place)
     if step.verb.name in {"reject", "drop"}:
-        check_rule(parse_rule(step.text), drawn, place)
+        check_rule(parse_rule(step.text), checked, place)
 
 
 def _number(text: str, lowest: int, highest: int, what: str) -> int:

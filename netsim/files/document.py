@@ -18,6 +18,7 @@ from netsim.model.names import shown
 T = TypeVar("T")
 
 _DEPTH_MAX = 20
+_TOO_DEEP = f"this is nested more than {_DEPTH_MAX} levels deep; a scenario needs 5"
 
 _ODD = "[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\u2029\\u202f-\\u2065\\u206a-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
 """Control characters, as YAML 1.1 defines them, and those that turn the direction of writing."""
@@ -122,6 +123,8 @@ def _syntax_error(file: str, error: Any) -> InputError:
     mark = error.problem_mark or error.context_mark
     place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
     problem = str(error.problem or error.context)
+    if "nesting depth" in problem:  # libyaml's own limit, met before our own in a single line
+        return place.error(_TOO_DEEP)
     advice = next((say for part, say in _ADVICE if part in problem), "check quotes, brackets and indentation")
     return place.error(f"this is no YAML: {problem}; {advice}")
 
@@ -150,7 +153,7 @@ class _Builder:
             self._add(self._scalar(event, place))
         elif kind in {"SequenceStartEvent", "MappingStartEvent"}:
             if len(self._open) == _DEPTH_MAX:
-                raise place.error(f"this is nested more than {_DEPTH_MAX} levels deep; a scenario needs 5")
+                raise place.error(_TOO_DEEP)
             found = Sequence(place) if kind == "SequenceStartEvent" else Mapping(place)
             self._add(found)
             self._open.append((found, None))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from netsim.files.document import Mapping, Scalar, Sequence, Value
-from netsim.files.topology import Drawn
+from netsim.files.topology import CheckedTopology
 from netsim.model.names import name_fault, nearest, shown
 from netsim.model.scenario import Expectation, FailureExpected, NoReset, ResetExpected
 
 
-def read_expectations(items: Sequence, drawn: Drawn) -> tuple[Expectation, ...]:
+def read_expectations(items: Sequence, checked: CheckedTopology) -> tuple[Expectation, ...]:
     """Read what is expected; raises InputError, also where it contradicts itself."""
-    found = tuple(_read(item, drawn) for item in items.items)
+    found = tuple(_read(item, checked) for item in items.items)
     resets = [isinstance(expected, ResetExpected) for expected in found]
     if any(resets) and NoReset() in found:
         raise items.items[found.index(NoReset())].place.error(
@@ -19,7 +19,7 @@ def read_expectations(items: Sequence, drawn: Drawn) -> tuple[Expectation, ...]:
     return found
 
 
-def _read(item: Value, drawn: Drawn) -> Expectation:
+def _read(item: Value, checked: CheckedTopology) -> Expectation:
     if isinstance(item, Scalar):
         words: dict[str, Expectation] = {
             "no reset": NoReset(),
@@ -33,15 +33,15 @@ def _read(item: Value, drawn: Drawn) -> Expectation:
     texts = {label.text: value for label, value in values.items() if isinstance(value, Scalar)}
     for label in ("sent by", "felt by", "who"):
         if label in texts:
-            _check_node(texts[label], drawn, process=label == "who")
+            _check_node(texts[label], checked, process=label == "who")
     said = {label.replace(" ", "_"): value.text for label, value in texts.items()}
     return ResetExpected(**said) if key.text == "reset" else FailureExpected(**said)
 
 
-def _check_node(name: Scalar, drawn: Drawn, *, process: bool) -> None:
+def _check_node(name: Scalar, checked: CheckedTopology, *, process: bool) -> None:
     node, dot, label = name.text.partition(".")
-    if node not in drawn.nodes:
-        offer = nearest(node, drawn.nodes) or f"; there are {', '.join(list(drawn.nodes)[:8])}"
+    if node not in checked.nodes:
+        offer = nearest(node, checked.nodes) or f"; there are {', '.join(list(checked.nodes)[:8])}"
         raise name.place.error(f"there is no node {shown(node)}{offer}")
     if dot and not process:
         raise name.place.error(f"{shown(name.text)} is a process, and a node belongs here; write {node}")

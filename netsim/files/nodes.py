@@ -9,7 +9,7 @@ from typing import cast
 from netsim.errors import InputError
 from netsim.files.address import read_address, read_network, read_subnet, read_sysctl
 from netsim.files.document import Mapping, Place, Scalar, Sequence, T, Value
-from netsim.files.layout import ROUTE_TYPES
+from netsim.files.grammar import ROUTE_TYPES
 from netsim.model.firewall import parse_rule
 from netsim.model.names import name_fault, shown
 from netsim.model.topology import Address, Kind, Network, Node, Route

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netsim.files.document import Place
-from netsim.files.topology import Drawn
+from netsim.files.topology import CheckedTopology
 from netsim.model.step import ERRNOS, Step
 
 
-def check_reach(steps: Sequence[Step], places: Sequence[Place], drawn: Drawn) -> None:
+def check_reach(steps: Sequence[Step], places: Sequence[Place], checked: CheckedTopology) -> None:
     """See to it that connections which may succeed have a way there and back; raises InputError.
 
     Routes set by hand may break a network on purpose, and a step that expects an errno may want it
     broken: neither is complained about.
     """
-    if any(node.routes for node in drawn.topology.nodes):
+    if any(node.routes for node in checked.topology.nodes):
         return
     seen: set[tuple[str, str]] = set()
     for step in steps:
         if step.verb.name != "connect" or _outcome(step, steps) in ERRNOS | {"timeout"}:
             continue
-        target = drawn.plan.owners.get(step.args["host"], step.args["host"])
+        target = checked.plan.owners.get(step.args["host"], step.args["host"])
         if (step.node, target) in seen:
             continue
         seen.add((step.node, target))
         for one, other in ((step.node, target), (target, step.node)):
-            if drawn.plan.path(one, other) is None:
+            if checked.plan.path(one, other) is None:
                 raise places[step.index].error(
                     f"there is no way from {one} to {other}; join them with links over routers, "
                     "or write '= ENETUNREACH' behind this step if that is what it shows"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from netsim.files.document import Mapping, Scalar, Sequence, Value, parse_document
 from netsim.files.expectation import read_expectations
-from netsim.files.layout import SCENARIO
+from netsim.files.grammar import SCENARIO
 from netsim.files.script import read_script
 from netsim.files.shape import check
 from netsim.files.text import label, read_text
@@ -27,14 +27,14 @@ def parse_scenario(text: str, name: str, file: str) -> Scenario:
     assert isinstance(root, Mapping)
     nodes = root.values["nodes"]
     assert isinstance(nodes, Mapping)
-    drawn = read_topology(nodes, _list(root, "links"))
+    checked = read_topology(nodes, _list(root, "links"))
     return Scenario(
         name,
         read_title(root),
-        drawn.topology,
+        checked.topology,
         _about(root.values.get("about")),
-        read_script(_list(root, "script"), drawn),
-        read_expectations(_list(root, "expect"), drawn),
+        read_script(_list(root, "script"), checked),
+        read_expectations(_list(root, "expect"), checked),
         text,
     )
 

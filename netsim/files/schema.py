@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsim.files.layout import SCENARIO
+from netsim.files.grammar import SCENARIO
 from netsim.files.shape import Either, ListOf, MapOf, Shape, Text
 
 Schema = dict[str, Any]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from netsim.files.arguments import check_arguments
 from netsim.files.document import Mapping, Place, Scalar, Sequence
 from netsim.files.reach import check_reach
-from netsim.files.topology import Drawn, split_link
+from netsim.files.topology import CheckedTopology, split_link
 from netsim.model.names import name_fault, nearest, shown
 from netsim.model.step import Step, parse_step
 
 STEPS_MAX = 10_000
 
 
-def read_script(items: Sequence, drawn: Drawn) -> tuple[Step, ...]:
+def read_script(items: Sequence, checked: CheckedTopology) -> tuple[Step, ...]:
     """Read all steps and see to it that they can be played; raises InputError."""
     if len(items.items) > STEPS_MAX:
         raise items.place.error(f"here are {len(items.items):,} steps, and a script has at most {STEPS_MAX:,}")
@@ -25,27 +25,27 @@ def read_script(items: Sequence, drawn: Drawn) -> tuple[Step, ...]:
         assert isinstance(item, Mapping)
         key, text = next(item.items())
         assert isinstance(text, Scalar)
-        who = _read_who(key, drawn)
+        who = _read_who(key, checked)
         step = text.read(lambda words: parse_step(len(steps), who, words, key.place.line))  # noqa: B023
-        _check_who(step, drawn, key.place)
-        check_arguments(step, drawn, text.place)
+        _check_who(step, checked, key.place)
+        check_arguments(step, checked, text.place)
         order.take(step, key.place)
         steps.append(step)
         places.append(text.place)
-    check_reach(steps, places, drawn)
+    check_reach(steps, places, checked)
     return tuple(steps)
 
 
-def _read_who(key: Scalar, drawn: Drawn) -> str:
+def _read_who(key: Scalar, checked: CheckedTopology) -> str:
     """Bring the left side of a step to its one spelling."""
     text = " ".join(key.text.split())
     node, dot, label = text.partition(".")
-    if text == "lab" or (node in drawn.nodes and not dot):
+    if text == "lab" or (node in checked.nodes and not dot):
         return text
     if "--" in text:
-        return _read_link_name(text, key, drawn)
-    if node not in drawn.nodes:
-        known = [*drawn.nodes, "lab"]
+        return _read_link_name(text, key, checked)
+    if node not in checked.nodes:
+        known = [*checked.nodes, "lab"]
         offer = nearest(node, known) or f"; there are {', '.join(known[:8])}"
         raise key.place.error(f"there is no node {shown(node)}{offer}")
     fault = name_fault(label)
@@ -54,13 +54,13 @@ def _read_who(key: Scalar, drawn: Drawn) -> str:
     return text
 
 
-def _read_link_name(text: str, key: Scalar, drawn: Drawn) -> str:
+def _read_link_name(text: str, key: Scalar, checked: CheckedTopology) -> str:
     ends = split_link(text)
     if ends is None:
         raise key.place.error(f"link {shown(text)} does not read as 'NODE -- NODE'")
-    fitting = [link for link in drawn.topology.links if {link.a, link.b} == set(ends)]
+    fitting = [link for link in checked.topology.links if {link.a, link.b} == set(ends)]
     if not fitting:
-        names = [link.name for link in drawn.topology.links]
+        names = [link.name for link in checked.topology.links]
         offer = nearest(text, names) or (f"; there are {', '.join(names[:8])}" if names else "")
         raise key.place.error(f"there is no link {shown(text)}{offer}")
     if len(fitting) > 1:
@@ -70,14 +70,14 @@ def _read_link_name(text: str, key: Scalar, drawn: Drawn) -> str:
     return fitting[0].name
 
 
-def _check_who(step: Step, drawn: Drawn, place: Place) -> None:
+def _check_who(step: Step, checked: CheckedTopology, place: Place) -> None:
     """See to it that who can do what."""
     verb, who = step.verb, step.who
-    node = drawn.nodes.get(who.partition(".")[0])
+    node = checked.nodes.get(who.partition(".")[0])
     if verb.who == "lab" and who != "lab":
         raise place.error(f"{verb.name} is for the lab as a whole; write 'lab: {step.text}'")
     if verb.who == "link" and " -- " not in who:
-        example = drawn.topology.links[0].name if drawn.topology.links else "a -- b"
+        example = checked.topology.links[0].name if checked.topology.links else "a -- b"
         raise place.error(f"{verb.name} is done to a link; write '{example}: {step.text}'")
     if verb.who in {"process", "node"} and node is None:
         raise place.error(f"{verb.name} is done by a node, not by {'the lab' if who == 'lab' else 'a link'}")

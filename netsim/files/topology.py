@@ -20,7 +20,7 @@ _LINK = re.compile(r"(\S+)\s+--\s+(\S+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class CheckedTopology:
     """A topology as it was read, with its plan."""
 
     topology: Topology
@@ -28,7 +28,7 @@ class Drawn:
     nodes: dict[str, Node]
 
 
-def read_topology(nodes: Mapping, links: Sequence) -> Drawn:
+def read_topology(nodes: Mapping, links: Sequence) -> CheckedTopology:
     """Read nodes and links, and work out addresses and routes; raises InputError."""
     for value, count, limit, what in (
         (nodes, len(nodes.keys), NODES_MAX, "nodes"),
@@ -44,27 +44,27 @@ def read_topology(nodes: Mapping, links: Sequence) -> Drawn:
         plan = make_plan(topology)
     except InputError as error:
         raise places.get(id(error.subject), links.place).error(str(error)) from None
-    drawn = Drawn(topology, plan, found)
+    checked = CheckedTopology(topology, plan, found)
     for node in found.values():
         for rule in node.firewall:
-            check_rule(rule, drawn, places[id(rule)])
-    return drawn
+            check_rule(rule, checked, places[id(rule)])
+    return checked
 
 
-def check_rule(rule: Rule, drawn: Drawn, place: Place) -> None:
+def check_rule(rule: Rule, checked: CheckedTopology, place: Place) -> None:
     """See to it that the hosts that a rule names exist; raises InputError."""
     for host in (rule.source, rule.destination):
         if host is not None:
-            check_host(host, drawn, place)
+            check_host(host, checked, place)
 
 
-def check_host(host: str, drawn: Drawn, place: Place) -> None:
+def check_host(host: str, checked: CheckedTopology, place: Place) -> None:
     """See to it that a node or an address exists and can be spoken to; raises InputError."""
-    if host in drawn.nodes and host not in drawn.plan.addresses:
-        reason = "a switch has none" if drawn.nodes[host].kind == "switch" else "it has no link"
+    if host in checked.nodes and host not in checked.plan.addresses:
+        reason = "a switch has none" if checked.nodes[host].kind == "switch" else "it has no link"
         raise place.error(f"{host} has no address, as {reason}; name another node")
-    if host not in drawn.plan.addresses and host not in drawn.plan.owners:
-        known = drawn.plan.addresses
+    if host not in checked.plan.addresses and host not in checked.plan.owners:
+        known = checked.plan.addresses
         offer = nearest(host, known) or f"; there are {', '.join(list(known)[:8])}"
         raise place.error(f"there is no node or address {shown(host)}{offer}")
 

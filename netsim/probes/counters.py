@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsim.engine.lab import Lab
+from netsim.linux.lab import Lab
 
 Counts = dict[str, int]
 

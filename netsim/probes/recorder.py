@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from netsim.engine import channel, tracefs
-from netsim.engine.capture import SNAP_BYTES
+from netsim.linux import channel, tracefs
+from netsim.linux.capture import SNAP_BYTES
 
 _TIMESPEC = struct.Struct("=qq")
 _READ_TRACE_EVERY_S = 0.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from netsim.engine import capture, channel, tracefs
-from netsim.engine.lab import Lab
+from netsim.linux import capture, channel, tracefs
+from netsim.linux.lab import Lab
 from netsim.probes import reasons
 from netsim.probes.recorder import Drop, Order, Recorded, Take, record
 

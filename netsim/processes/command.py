@@ -24,8 +24,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from netsim.engine import channel, syscalls
 from netsim.errors import HostError, InputError, NetsimError
+from netsim.linux import channel, syscalls
 from netsim.model.names import shown
 from netsim.processes import sandbox, strace
 

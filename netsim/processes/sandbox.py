@@ -17,7 +17,7 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 
-from netsim.engine import syscalls
+from netsim.linux import syscalls
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/nix/store")
 """What a command sees of this machine, read-only. What only root may read there stays unreadable."""

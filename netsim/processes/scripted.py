@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from netsim.engine import channel
+from netsim.linux import channel
 from netsim.model.duration import parse_duration
 from netsim.model.event import end_text
 from netsim.model.step import POLL_EVENTS

@@ -15,7 +15,7 @@ from typing import IO, Any, Protocol
 
 from commands import finish
 
-from netsim.engine import lab
+from netsim.linux import lab
 from netsim.model.plan import Plan, make_plan
 from netsim.model.topology import Link, Node, Topology
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from netsim.engine import construct, links, syscalls
-from netsim.engine.ground import current_namespace
-from netsim.engine.netlink import Message, Netlink
-from netsim.engine.sysctl import Sysctls, baseline
+from netsim.linux import construct, links, syscalls
+from netsim.linux.keeper_state import current_namespace
+from netsim.linux.netlink import Message, Netlink
+from netsim.linux.sysctl import Sysctls, baseline
 from netsim.model.plan import Plan
 
 _NAMESPACE = 0x5A << 24

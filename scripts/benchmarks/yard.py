@@ -8,9 +8,9 @@ import struct
 import time
 from pathlib import Path
 
-from netsim.engine import links, syscalls
-from netsim.engine.ground import current_namespace
-from netsim.engine.netlink import Netlink
+from netsim.linux import links, syscalls
+from netsim.linux.keeper_state import current_namespace
+from netsim.linux.netlink import Netlink
 from netsim.model.plan import Interface
 
 _DELLINK, _LINK_GROUP = 17, 1

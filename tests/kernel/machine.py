@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from netsim.engine import journal, syscalls
+from netsim.linux import journal, syscalls
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from netsim.engine import channel, stragglers
-from netsim.engine.journal import STATE
-from netsim.engine.lab import Child, Lab, up
-from netsim.engine.netns_names import node_path
 from netsim.errors import InputError
+from netsim.linux import channel, leftover_processes
+from netsim.linux.journal import STATE
+from netsim.linux.lab import Child, Lab, up
+from netsim.linux.netns_names import node_path
 from netsim.model.plan import make_plan
 from netsim.model.topology import Link, Node, Topology
 from netsim.processes import command, strace
@@ -104,7 +104,7 @@ def gone(pidfd: int) -> bool:
 def processes_on(lab: Lab, node: str, having: bytes = b"") -> int:
     """How many processes are on a node, or of those the ones with such a command line."""
     found = 0
-    for pid in stragglers.in_namespaces({os.stat(node_path(lab.name, node)).st_ino}):
+    for pid in leftover_processes.in_namespaces({os.stat(node_path(lab.name, node)).st_ino}):
         with suppress(FileNotFoundError, ProcessLookupError):  # it went while we looked
             found += having in Path(f"/proc/{pid}/cmdline").read_bytes()
     return found
@@ -375,12 +375,12 @@ class TestEnd:
             started = answer(child)
             assert isinstance(started, Started)
             wait_until(lambda: processes_on(doomed, "server", b"sleep\x001000\x00") == 2)
-            there = list(stragglers.in_namespaces(inodes))
+            there = list(leftover_processes.in_namespaces(inodes))
             assert started.pid in there
             pidfds = [os.pidfd_open(process) for process in there]
             os.kill(doomed.keeper.pid, signal.SIGKILL)
             assert [gone(pidfd) for pidfd in pidfds] == [True] * len(pidfds)
-            assert list(stragglers.in_namespaces(inodes)) == []
+            assert list(leftover_processes.in_namespaces(inodes)) == []
             for pidfd in pidfds:
                 os.close(pidfd)
             child.close()
@@ -446,7 +446,7 @@ def by_hand(
     lab: Lab, node: str, *argv: str, script: str = "", under: tuple[str, ...] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Do what `netsim exec` does; `under` is a command that runs it."""
-    program = "import sys, json; from netsim.engine.enter import enter, shell_argv\n"
+    program = "import sys, json; from netsim.linux.enter import enter, shell_argv\n"
     program += script or f"enter({lab.name!r}, {node!r}, json.loads(sys.argv[1]))"
     return subprocess.run(
         [*under, sys.executable, "-c", program, json.dumps(argv)],

@@ -15,14 +15,15 @@ from netsim.processes import scripted
 
 ROOT = Path(__file__).parents[2] / "netsim"
 
-_BELOW_ENGINE = {"errors", "model", "engine"}
+_BELOW_ENGINE = {"errors", "model", "linux"}
 MAY_IMPORT = {
     "errors": set[str](),
     "model": {"errors"},
     "files": {"errors", "model"},
     "explain": {"errors", "model"},
     "report": {"errors", "model"},
-    "engine": {"errors", "model"},
+    "linux": {"errors", "model"},
+    "engines": {"errors", "model", "linux"},
     "faults": _BELOW_ENGINE,
     "processes": _BELOW_ENGINE,
     "probes": _BELOW_ENGINE,

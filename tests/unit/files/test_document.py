@@ -61,14 +61,17 @@ def test_an_empty_file(text: str) -> None:
         ("a: x\u202ey\n", "f:1:5: character U+202E is not allowed; delete it"),
         ("a:\n- x\x00\n", "f:2:4: character U+0000 is not allowed; delete it"),
         ('a: "\\e[31m"\n', "f:1:4: character U+001B is not allowed in a text; leave it out"),
-        ("[" * 1_000_000, "f:1:21: this is nested more than 20 levels deep; a scenario needs 5"),
-        ("- " * 500_000, "f:1:41: this is nested more than 20 levels deep; a scenario needs 5"),
-        ("{a: " * 250_000, "f:1:81: this is nested more than 20 levels deep; a scenario needs 5"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_no_scenario_needs(text: str, sentence: str) -> None:
     assert refusal(text) == sentence
+
+
+@pytest.mark.parametrize("times", [30, 250_000])
+@pytest.mark.parametrize("opened", ["[", "- ", "{a: "])
+def test_a_document_without_a_bottom(opened: str, times: int) -> None:
+    """libyaml has a limit of its own, which a line without an end may meet first: its place is another."""
+    assert refusal(opened * times).endswith(": this is nested more than 20 levels deep; a scenario needs 5")
 
 
 @pytest.mark.parametrize(

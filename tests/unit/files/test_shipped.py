@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from netsim.files import library
-from netsim.files.layout import KINDS
+from netsim.files.grammar import KINDS
 from netsim.files.scenario import parse_scenario, read_scenario
 from netsim.files.schema import scenario_schema
 from netsim.model.verbs import VERBS

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from netsim.engine import channel, syscalls
 from netsim.errors import InputError
+from netsim.linux import channel, syscalls
 from netsim.model.verbs import BY_NAME
 from netsim.processes.scripted import CANCEL, VERBS, Done, Request, ask, serve, socket_option, stay
 

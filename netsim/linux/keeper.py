@@ -18,11 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from netsim.engine import channel, syscalls
-from netsim.engine.ground import Ground, new_ground
-from netsim.engine.journal import open_journal
-from netsim.engine.restore import give_back
 from netsim.errors import LabError, NetsimError
+from netsim.linux import channel, syscalls
+from netsim.linux.journal import open_journal
+from netsim.linux.keeper_state import KeeperState, new_state
+from netsim.linux.stale import give_back
 from netsim.model.plan import Plan
 
 P = ParamSpec("P")
@@ -37,14 +37,14 @@ class Keeper:
     pid: int
     sock: socket.socket
 
-    def ask(self, function: Callable[Concatenate[Ground, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def ask(self, function: Callable[Concatenate[KeeperState, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Have the keeper call a function of the engine; its errors are raised here."""
         value, fds = self._exchange(function, args, kwargs)
         assert not fds
         return value  # type: ignore[no-any-return]
 
     def ask_files(
-        self, function: Callable[Concatenate[Ground, P], channel.WithFiles], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[KeeperState, P], channel.WithFiles], *args: P.args, **kwargs: P.kwargs
     ) -> tuple[Any, list[int]]:
         """Like `ask`, for a function that opens something here is to be had as well."""
         return self._exchange(function, args, kwargs)
@@ -86,13 +86,13 @@ def start_keeper(lab: str, plan: Plan) -> Keeper:
     return keeper
 
 
-def _hello(ground: Ground) -> str:
-    return ground.journal.lab
+def _hello(state: KeeperState) -> str:
+    return state.journal.lab
 
 
-def stay(ground: Ground) -> None:
+def stay(state: KeeperState) -> None:
     """Outlive the main process: from now on only SIGTERM, as `netsim down` sends it, ends this lab."""
-    ground.stays = True
+    state.stays = True
 
 
 def _run(lab: str, plan: Plan, first: socket.socket) -> None:
@@ -105,13 +105,13 @@ def _run(lab: str, plan: Plan, first: socket.socket) -> None:
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGTERM, lambda *_: None)
         try:
-            ground = new_ground(open_journal(lab), plan)
+            state = new_state(open_journal(lab), plan)
         except BaseException as error:
             channel.receive(first)
             channel.send(first, (False, _portable(error)))
         else:
-            _serve(ground, first, wake)
-            give_back(ground)
+            _serve(state, first, wake)
+            give_back(state)
             status = 0
     finally:
         os._exit(status)
@@ -129,7 +129,7 @@ def _detach() -> None:
     os.chdir("/")
 
 
-def _serve(ground: Ground, main: socket.socket, wake: int) -> None:
+def _serve(state: KeeperState, main: socket.socket, wake: int) -> None:
     """Answer the main process until it hangs up (or, where it asked to stay, until SIGTERM)."""
     poll = select.poll()  # select() ends at descriptor 1023
     poll.register(wake, select.POLLIN)
@@ -138,19 +138,19 @@ def _serve(ground: Ground, main: socket.socket, wake: int) -> None:
         for fd, _ in poll.poll():
             if fd == wake:
                 return
-            if not _answer(ground, main):
+            if not _answer(state, main):
                 poll.unregister(main)
-                if not ground.stays:
+                if not state.stays:
                     return
 
 
-def _answer(ground: Ground, sock: socket.socket) -> bool:
+def _answer(state: KeeperState, sock: socket.socket) -> bool:
     """Do one request; False when the other end is gone."""
     try:
         (function, args, kwargs), _ = channel.receive(sock)
         fds: tuple[int, ...] = ()
         try:
-            value = function(ground, *args, **kwargs)
+            value = function(state, *args, **kwargs)
             if isinstance(value, channel.WithFiles):
                 value, fds = value.value, value.fds
             answer = (True, value)

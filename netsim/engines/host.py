@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from netsim.engine import restore
 from netsim.errors import HostError
+from netsim.linux import stale
 
 
 def check(command: str) -> None:
@@ -17,5 +17,5 @@ def check(command: str) -> None:
 
 def recover() -> None:
     """Give back what killed runs left, as `netsim clean` does, and say so on stderr."""
-    for lab in dict.fromkeys(one.lab for one in restore.clean()):
+    for lab in dict.fromkeys(one.lab for one in stale.clean()):
         print(f"netsim: gave back what a killed run of {lab} had left", file=sys.stderr)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from netsim.engine import cable, children, construct, netns_names, packet_filter, stragglers
-from netsim.engine.ground import Ground
-from netsim.engine.keeper import Keeper, start_keeper, stay
-from netsim.engine.packet_filter import Placed
 from netsim.errors import LabError
+from netsim.linux import children, construct, cut, leftover_processes, netns_names, packet_filter
+from netsim.linux.keeper import Keeper, start_keeper, stay
+from netsim.linux.keeper_state import KeeperState
+from netsim.linux.packet_filter import Placed
 from netsim.model.firewall import Rule
 from netsim.model.plan import Plan
 
@@ -86,11 +86,11 @@ class Lab:
 
     def cut(self, link: int, arriving_at: str | None = None) -> None:
         """Cut a cable, in both directions or towards one end."""
-        self.keeper.ask(cable.cut, link, arriving_at)
+        self.keeper.ask(cut.cut, link, arriving_at)
 
     def heal(self, link: int, arriving_at: str | None = None) -> None:
         """Mend a cut."""
-        self.keeper.ask(cable.heal, link, arriving_at)
+        self.keeper.ask(cut.heal, link, arriving_at)
 
     def sysctl(self, node: str, key: str, value: str) -> None:
         """Set a sysctl of a node."""
@@ -185,16 +185,16 @@ def _usual_chain(kind: str) -> str:
     return "FORWARD" if kind == "router" else "INPUT"
 
 
-def _build(ground: Ground) -> None:
-    construct.build(ground)
-    netns_names.show_names(ground)
-    _write(ground, HOSTS, hosts_text(ground.plan))
-    _write(ground, RESOLVER, "")
+def _build(state: KeeperState) -> None:
+    construct.build(state)
+    netns_names.show_names(state)
+    _write(state, HOSTS, hosts_text(state.plan))
+    _write(state, RESOLVER, "")
     cookies = []
-    for node in ground.namespaces:
-        with ground.inside(node):
-            cookies.append(stragglers.cookie())
-    ground.journal.note("namespaces", cookies=[number for number in cookies if number])
+    for node in state.namespaces:
+        with state.inside(node):
+            cookies.append(leftover_processes.cookie())
+    state.journal.note("namespaces", cookies=[number for number in cookies if number])
 
 
 def hosts_text(plan: Plan) -> str:
@@ -203,32 +203,32 @@ def hosts_text(plan: Plan) -> str:
     return "\n".join([*lines, *(f"{address} {name}" for name, address in plan.addresses.items())]) + "\n"
 
 
-def _write(ground: Ground, name: str, content: str) -> None:
-    path = ground.journal.home / name
+def _write(state: KeeperState, name: str, content: str) -> None:
+    path = state.journal.home / name
     path.write_text(content)
     path.chmod(0o644)
 
 
-def _sysctl(ground: Ground, node: str, key: str, value: str) -> None:
-    with ground.inside(node):
-        ground.sysctls.write(node, key, value)
+def _sysctl(state: KeeperState, node: str, key: str, value: str) -> None:
+    with state.inside(node):
+        state.sysctls.write(node, key, value)
 
 
-def _read(ground: Ground, node: str, path: str) -> str:
-    with ground.inside(node), open(f"/proc/self/net/{path}", encoding="ascii") as file:
+def _read(state: KeeperState, node: str, path: str) -> str:
+    with state.inside(node), open(f"/proc/self/net/{path}", encoding="ascii") as file:
         return file.read()
 
 
-def _power_off(ground: Ground, node: str) -> None:
-    if node not in ground.route:
+def _power_off(state: KeeperState, node: str) -> None:
+    if node not in state.route:
         raise LabError("crash", node, 3, "it is switched off already")
-    construct.power_off(ground, node)
-    children.bury(ground, node)
-    inode = os.fstat(ground.namespaces[node]).st_ino
-    stragglers.end(list(stragglers.in_namespaces({inode})))
+    construct.power_off(state, node)
+    children.bury(state, node)
+    inode = os.fstat(state.namespaces[node]).st_ino
+    leftover_processes.end(list(leftover_processes.in_namespaces({inode})))
 
 
-def _power_on(ground: Ground, node: str) -> None:
-    if node in ground.route:
+def _power_on(state: KeeperState, node: str) -> None:
+    if node in state.route:
         raise LabError("boot", node, 114, "it is running")
-    construct.power_on(ground, node)
+    construct.power_on(state, node)

@@ -10,35 +10,35 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from netsim.engine import links, syscalls
-from netsim.engine.ground import Ground, current_namespace
-from netsim.engine.netlink import LinkWatch, Message, Netlink
-from netsim.engine.sysctl import baseline
+from netsim.linux import links, syscalls
+from netsim.linux.keeper_state import KeeperState, current_namespace
+from netsim.linux.netlink import LinkWatch, Message, Netlink
+from netsim.linux.sysctl import baseline
 from netsim.model.plan import Interface, NodePlan, Plan
 
 
-def build(ground: Ground) -> None:
+def build(state: KeeperState) -> None:
     """Make every node and link of the lab's plan; raises LabError. Runs in the keeper."""
-    plan = ground.plan
+    plan = state.plan
     settings = None
     try:
         for node in plan.nodes:
             syscalls.unshare(syscalls.CLONE_NEWNET)
             name = node.node.name
-            ground.namespaces[name] = current_namespace()
-            ground.route[name] = Netlink(name)
-            settings = settings or baseline(ground.sysctls, plan.uses_ipv6)
+            state.namespaces[name] = current_namespace()
+            state.route[name] = Netlink(name)
+            settings = settings or baseline(state.sysctls, plan.uses_ipv6)
             for key, value in settings[node.node.kind].items():
-                ground.sysctls.write(name, key, value)
+                state.sysctls.write(name, key, value)
     finally:
-        syscalls.setns(ground.home)
-    made, ready = cables(plan, ground.namespaces)
+        syscalls.setns(state.home)
+    made, ready = cables(plan, state.namespaces)
     workshop = Netlink("the lab")
     workshop.transact(made)
     workshop.close()
-    with _activated(ground, _last_to_come_up(plan, ready)):
+    with _activated(state, _last_to_come_up(plan, ready)):
         for node in plan.nodes:
-            _furnish(ground, node, frozenset(ready[node.node.name]))
+            _furnish(state, node, frozenset(ready[node.node.name]))
 
 
 def _last_to_come_up(plan: Plan, ready: dict[str, set[int]]) -> list[tuple[str, int]]:
@@ -58,7 +58,7 @@ def _far_end(plan: Plan, node: str, interface: Interface) -> Interface:
 
 
 @contextmanager
-def _activated(ground: Ground, ends: list[tuple[str, int]]) -> Iterator[None]:
+def _activated(state: KeeperState, ends: list[tuple[str, int]]) -> Iterator[None]:
     """Bring carriers up within; it is left when these ends can send.
 
     The kernel switches an interface on in the background after its carrier has come (linkwatch);
@@ -66,7 +66,7 @@ def _activated(ground: Ground, ends: list[tuple[str, int]]) -> Iterator[None]:
     """
     watches = []
     for node, index in ends:
-        with ground.inside(node):
+        with state.inside(node):
             watches.append((LinkWatch(), index))
     try:
         yield
@@ -91,64 +91,64 @@ def cables(plan: Plan, namespaces: Mapping[str, int]) -> tuple[list[Message], di
     return messages, ready
 
 
-def _furnish(ground: Ground, plan: NodePlan, ready: frozenset[int] = frozenset()) -> None:
+def _furnish(state: KeeperState, plan: NodePlan, ready: frozenset[int] = frozenset()) -> None:
     name = plan.node.name
-    ground.route[name].transact(links.furnish(plan, ready))
+    state.route[name].transact(links.furnish(plan, ready))
     if plan.node.sysctls:
-        with ground.inside(name):
+        with state.inside(name):
             for key, value in plan.node.sysctls.items():
-                ground.sysctls.write(name, key, value)
+                state.sysctls.write(name, key, value)
 
 
-def power_off(ground: Ground, node: str) -> None:
+def power_off(state: KeeperState, node: str) -> None:
     """Take a node's cables away from it, alive and plugged in, so that not one more packet leaves it.
 
     The far ends keep their addresses and routes, and have their carrier again at once: they notice
     nothing. The dead namespace stays, empty and unplugged, until the node is switched on again.
     """
-    plan = ground.plan.node(node)
-    with _activated(ground, _peers(ground, plan)):
+    plan = state.plan.node(node)
+    with _activated(state, _peers(state, plan)):
         parked = Netlink(node)
         for interface in plan.interfaces:
-            name, index = f"p{interface.link}-{interface.index}", _parked_index(ground, interface)
-            ground.route[node].transact([links.move(interface.index, ground.home, name, index)])
+            name, index = f"p{interface.link}-{interface.index}", _parked_index(state, interface)
+            state.route[node].transact([links.move(interface.index, state.home, name, index)])
             parked.transact([links.up(index, name)])
         parked.close()
-    ground.route.pop(node).close()
-    if node in ground.filter:
-        ground.filter.pop(node).close()
+    state.route.pop(node).close()
+    if node in state.filter:
+        state.filter.pop(node).close()
 
 
-def power_on(ground: Ground, node: str) -> None:
+def power_on(state: KeeperState, node: str) -> None:
     """Make a node anew, behind the same cables."""
-    plan = ground.plan.node(node)
+    plan = state.plan.node(node)
     syscalls.unshare(syscalls.CLONE_NEWNET)
     try:
         namespace = current_namespace()
-        ground.route[node] = Netlink(node)
-        for key, value in baseline(ground.sysctls, ground.plan.uses_ipv6)[plan.node.kind].items():
-            ground.sysctls.write(node, key, value)
+        state.route[node] = Netlink(node)
+        for key, value in baseline(state.sysctls, state.plan.uses_ipv6)[plan.node.kind].items():
+            state.sysctls.write(node, key, value)
     finally:
-        syscalls.setns(ground.home)
-    os.dup2(namespace, ground.namespaces[node], inheritable=False)  # the old one goes, its name stays
+        syscalls.setns(state.home)
+    os.dup2(namespace, state.namespaces[node], inheritable=False)  # the old one goes, its name stays
     os.close(namespace)
-    with _activated(ground, _peers(ground, plan)):
+    with _activated(state, _peers(state, plan)):
         parked = Netlink(node)
         parked.transact(
-            [links.move(_parked_index(ground, i), ground.namespaces[node], i.name, i.index) for i in plan.interfaces]
+            [links.move(_parked_index(state, i), state.namespaces[node], i.name, i.index) for i in plan.interfaces]
         )
         parked.close()
-        _furnish(ground, plan)
+        _furnish(state, plan)
 
 
-def _peers(ground: Ground, plan: NodePlan) -> list[tuple[str, int]]:
+def _peers(state: KeeperState, plan: NodePlan) -> list[tuple[str, int]]:
     """The far ends of a node's cables, where there is a machine switched on."""
-    found = [(i.peer, _far_end(ground.plan, plan.node.name, i).index) for i in plan.interfaces]
-    return [(peer, index) for peer, index in found if peer in ground.route]
+    found = [(i.peer, _far_end(state.plan, plan.node.name, i).index) for i in plan.interfaces]
+    return [(peer, index) for peer, index in found if peer in state.route]
 
 
-def _parked_index(ground: Ground, interface: Interface) -> int:
+def _parked_index(state: KeeperState, interface: Interface) -> int:
     """A free index in the keeper's own namespace, which has nothing but lo and parked interfaces."""
-    end = ground.plan.topology.links[interface.link]
+    end = state.plan.topology.links[interface.link]
     far = interface.peer == end.a
     return 10 + 2 * interface.link + far

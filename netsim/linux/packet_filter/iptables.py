@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from netsim.engine.packet_filter import Placed
 from netsim.errors import HostError
+from netsim.linux.packet_filter import Placed
 from netsim.model.firewall import Rule
 
 _HOW = "on Debian and Ubuntu: apt-get install iptables; the kernel needs CONFIG_IP_NF_IPTABLES and CONFIG_IP_NF_FILTER"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from netsim.engine import syscalls
 from netsim.errors import LabError
+from netsim.linux import syscalls
 
 _WRITES_PER_MOUNT = 256
 

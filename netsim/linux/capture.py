@@ -6,8 +6,8 @@ import ctypes
 import socket
 import struct
 
-from netsim.engine.channel import WithFiles
-from netsim.engine.ground import Ground
+from netsim.linux.channel import WithFiles
+from netsim.linux.keeper_state import KeeperState
 
 SNAP_BYTES = 160
 """Enough for Ethernet, IPv6, TCP with all its options, and what an ICMP error quotes."""
@@ -18,11 +18,11 @@ _BUFFER_BYTES = 16 << 20
 _RETURN = 0x06
 
 
-def open_captures(ground: Ground, nodes: tuple[str, ...]) -> WithFiles:
+def open_captures(state: KeeperState, nodes: tuple[str, ...]) -> WithFiles:
     """Open a capture on each of these nodes, in their order. Runs in the keeper."""
     fds = []
     for node in nodes:
-        with ground.inside(node):
+        with state.inside(node):
             fds.append(_open())
     return WithFiles(None, tuple(fds))
 

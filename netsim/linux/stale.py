@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netsim.engine import netns_names, stragglers, tracefs
-from netsim.engine.children import bury
-from netsim.engine.ground import Ground
-from netsim.engine.journal import STATE, claim_dead, remove_if_empty, state_locked
+from netsim.linux import leftover_processes, netns_names, tracefs
+from netsim.linux.children import bury
+from netsim.linux.journal import STATE, claim_dead, remove_if_empty, state_locked
+from netsim.linux.keeper_state import KeeperState
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +24,32 @@ class Leftover:
     what: str
 
 
-def give_back(ground: Ground) -> None:
+def give_back(state: KeeperState) -> None:
     """End everything that runs in the lab, drop its namespaces, and remove what the journal names."""
-    bury(ground)
-    inodes = {os.fstat(fd).st_ino for fd in ground.namespaces.values()}
+    bury(state)
+    inodes = {os.fstat(fd).st_ino for fd in state.namespaces.values()}
     if inodes:
-        stragglers.end(list(stragglers.in_namespaces(inodes)))
-    for sock in (*ground.route.values(), *ground.filter.values()):
+        leftover_processes.end(list(leftover_processes.in_namespaces(inodes)))
+    for sock in (*state.route.values(), *state.filter.values()):
         sock.close()
-    for fd in ground.namespaces.values():
+    for fd in state.namespaces.values():
         os.close(fd)
-    _remove(ground.journal.entries(), ground.journal.home.parent)
-    ground.journal.erase()
+    _remove(state.journal.entries(), state.journal.home.parent)
+    state.journal.erase()
 
 
 def clean(dry_run: bool = False, state: Path = STATE) -> list[Leftover]:
     """Give back what dead keepers left, and say what it was; `dry_run` only says."""
     found = []
     for journal, entries in claim_dead(state):
-        lost = [pid for pid in stragglers.in_dead_namespaces(_cookies(entries)) if pid != os.getpid()]
+        lost = [pid for pid in leftover_processes.in_dead_namespaces(_cookies(entries)) if pid != os.getpid()]
         found += [Leftover(journal.lab, "process", str(pid)) for pid in lost]
         found += [Leftover(journal.lab, kind, what) for kind, what in _present(entries)]
         found.append(Leftover(journal.lab, "directory", str(journal.home)))
         if dry_run:
             os.close(journal.fd)
             continue
-        stragglers.end(lost)
+        leftover_processes.end(lost)
         _remove(entries, state)
         journal.erase()
     if not dry_run:

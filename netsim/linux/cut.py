@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 
-from netsim.engine.ground import Ground
-from netsim.engine.netlink import CREATE, Message, be32, nested, text
+from netsim.linux.keeper_state import KeeperState
+from netsim.linux.netlink import CREATE, Message, be32, nested, text
 from netsim.model.plan import Interface
 
 _SUBSYS_NFTABLES = 10
@@ -21,9 +21,9 @@ _DROP = 0
 _HOOKNUM, _PRIORITY, _DEV = 1, 2, 3
 
 
-def cut(ground: Ground, link: int, arriving_at: str | None = None) -> None:
+def cut(state: KeeperState, link: int, arriving_at: str | None = None) -> None:
     """Drop what arrives over a link, at one end or (None) at both. When it returns, nothing passes any more."""
-    for node, interface in _ends(ground, link, arriving_at):
+    for node, interface in _ends(state, link, arriving_at):
         table = text(1, _table(interface))
         chain = (
             table
@@ -33,22 +33,22 @@ def cut(ground: Ground, link: int, arriving_at: str | None = None) -> None:
             + text(7, "filter")
         )
         _batch(
-            ground,
+            state,
             node,
             Message(_NEWTABLE, CREATE, _family(_NETDEV) + table, "make an nf_tables netdev table"),
             Message(_NEWCHAIN, CREATE, _family(_NETDEV) + chain, f"cut {interface.name}"),
         )
 
 
-def heal(ground: Ground, link: int, arriving_at: str | None = None) -> None:
+def heal(state: KeeperState, link: int, arriving_at: str | None = None) -> None:
     """Undo exactly one cut."""
-    for node, interface in _ends(ground, link, arriving_at):
+    for node, interface in _ends(state, link, arriving_at):
         table = _family(_NETDEV) + text(1, _table(interface))
-        _batch(ground, node, Message(_DELTABLE, 0, table, f"heal {interface.name}"))
+        _batch(state, node, Message(_DELTABLE, 0, table, f"heal {interface.name}"))
 
 
-def _ends(ground: Ground, link: int, node: str | None) -> list[tuple[str, Interface]]:
-    found = [(n.node.name, i) for n in ground.plan.nodes for i in n.interfaces if i.link == link]
+def _ends(state: KeeperState, link: int, node: str | None) -> list[tuple[str, Interface]]:
+    found = [(n.node.name, i) for n in state.plan.nodes for i in n.interfaces if i.link == link]
     return [(name, interface) for name, interface in found if node in (None, name)]
 
 
@@ -60,7 +60,7 @@ def _family(family: int, resource: int = 0) -> bytes:
     return struct.pack("!BBH", family, 0, resource)  # struct nfgenmsg
 
 
-def _batch(ground: Ground, node: str, *messages: Message) -> None:
+def _batch(state: KeeperState, node: str, *messages: Message) -> None:
     begin = Message(_BATCH_BEGIN, 0, _family(0, _SUBSYS_NFTABLES), "begin")
     end = Message(_BATCH_END, 0, _family(0, _SUBSYS_NFTABLES), "end")
-    ground.netfilter(node).batch(begin, list(messages), end)
+    state.netfilter(node).batch(begin, list(messages), end)

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netsim.engine import cable, capture, tracefs
-from netsim.engine.ground import Ground
-from netsim.engine.lab import Lab, up
 from netsim.errors import NetsimError
+from netsim.linux import capture, cut, tracefs
+from netsim.linux.keeper_state import KeeperState
+from netsim.linux.lab import Lab, up
 from netsim.model.firewall import Rule
 from netsim.model.plan import make_plan
 from netsim.model.topology import Link, Node, Topology
@@ -67,7 +67,7 @@ def _in_a_lab() -> list[Ability]:
                 "firewall rules",
                 f"{_APT.format('iptables')}; CONFIG_IP_NF_FILTER",
             ),
-            _try("cutting a cable", lambda: lab.keeper.ask(cable.cut, 0), "cut, heal", "CONFIG_NF_TABLES_NETDEV"),
+            _try("cutting a cable", lambda: lab.keeper.ask(cut.cut, 0), "cut, heal", "CONFIG_NF_TABLES_NETDEV"),
             _trace(),
             _try(
                 "netem", lambda: lab.keeper.ask(_netem), "not used yet: delay and loss on links", "CONFIG_NET_SCH_NETEM"
@@ -99,12 +99,12 @@ def _trace() -> Ability:
     return Ability("tracepoints", there, False, about, "CONFIG_FTRACE; root on the host itself, not in a container")
 
 
-def _netem(ground: Ground) -> None:
+def _netem(state: KeeperState) -> None:
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
-    interface = ground.plan.node("a").interfaces[0].index
-    with ground.inside("a"), IPRoute() as route:
+    interface = state.plan.node("a").interfaces[0].index
+    with state.inside("a"), IPRoute() as route:
         try:
             route.tc("add", "netem", interface, "1:", delay=1000)
         except NetlinkError as error:

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from netsim.engine import syscalls
-from netsim.engine.journal import Journal
-from netsim.engine.netlink import NETLINK_NETFILTER, Netlink
-from netsim.engine.sysctl import Sysctls
 from netsim.errors import HostError, LabError
+from netsim.linux import syscalls
+from netsim.linux.journal import Journal
+from netsim.linux.netlink import NETLINK_NETFILTER, Netlink
+from netsim.linux.sysctl import Sysctls
 from netsim.model.plan import Plan
 
 
 @dataclass(slots=True)
-class Ground:
-    """The ground that a lab stands on. `plan` is what is built on it, or will be."""
+class KeeperState:
+    """Everything that a lab's keeper holds. `plan` is what is built, or will be."""
 
     journal: Journal
     plan: Plan
@@ -53,7 +53,7 @@ class Ground:
         return self.filter[node]
 
 
-def new_ground(journal: Journal, plan: Plan) -> Ground:
+def new_state(journal: Journal, plan: Plan) -> KeeperState:
     """Leave the host's network for an empty one, and make room for many descriptors."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -61,7 +61,7 @@ def new_ground(journal: Journal, plan: Plan) -> Ground:
         syscalls.unshare(syscalls.CLONE_NEWNET)
     except OSError as error:
         raise HostError(f"this system gives us no network namespace: {error}; in a container, --privileged") from error
-    return Ground(journal, plan, current_namespace(), Sysctls())
+    return KeeperState(journal, plan, current_namespace(), Sysctls())
 
 
 def current_namespace() -> int:

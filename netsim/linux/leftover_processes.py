@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
-from netsim.engine import syscalls
+from netsim.linux import syscalls
 
 _SO_NETNS_COOKIE = 71
 """Since Linux 5.14: names a network namespace once and for all, where an inode number is used again."""

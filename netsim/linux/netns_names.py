@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from netsim.engine.ground import Ground
-from netsim.engine.journal import labs, read_journal, state_locked
 from netsim.errors import InputError
+from netsim.linux.journal import labs, read_journal, state_locked
+from netsim.linux.keeper_state import KeeperState
 
 DIRECTORY = Path("/run/netns")
 
@@ -21,19 +21,19 @@ def node_path(lab: str, node: str) -> Path:
     return DIRECTORY / f"{lab}.{node}"
 
 
-def show_names(ground: Ground) -> None:
+def show_names(state: KeeperState) -> None:
     """Make the names of all nodes; raises InputError where another program has one of them."""
-    lab = ground.journal.lab
+    lab = state.journal.lab
     keeper, prefix = os.getpid(), node_path(lab, "")
-    wanted = {f"{prefix}{node}": _target(keeper, fd) for node, fd in ground.namespaces.items()}
-    with state_locked(ground.journal.home.parent):  # or another lab's end removes the directory meanwhile
+    wanted = {f"{prefix}{node}": _target(keeper, fd) for node, fd in state.namespaces.items()}
+    with state_locked(state.journal.home.parent):  # or another lab's end removes the directory meanwhile
         taken = next(filter(os.path.lexists, wanted), None)
         if taken:
             raise InputError(f"{taken} exists and is not netsim's; give the lab another name with --lab")
-        if not DIRECTORY.exists() or _is_ours(ground.journal.home):
-            ground.journal.note("directory", path=str(DIRECTORY))
+        if not DIRECTORY.exists() or _is_ours(state.journal.home):
+            state.journal.note("directory", path=str(DIRECTORY))
             DIRECTORY.mkdir(mode=0o755, exist_ok=True)
-        ground.journal.note("names", keeper=keeper, paths=list(wanted))
+        state.journal.note("names", keeper=keeper, paths=list(wanted))
         for path, target in wanted.items():
             os.symlink(target, path)
 

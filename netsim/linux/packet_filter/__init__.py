@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from netsim.engine import channel, syscalls
-from netsim.engine.channel import WithFiles
-from netsim.engine.ground import Ground
 from netsim.errors import NetsimError
+from netsim.linux import channel, syscalls
+from netsim.linux.channel import WithFiles
+from netsim.linux.keeper_state import KeeperState
 from netsim.model.firewall import Rule
 
 
@@ -41,7 +41,7 @@ class PacketFilter(Protocol):
 
 def backend() -> PacketFilter:
     """The backend of this host; raises HostError where it has none."""
-    from netsim.engine.packet_filter.iptables import Iptables
+    from netsim.linux.packet_filter.iptables import Iptables
 
     return Iptables()
 
@@ -91,6 +91,6 @@ def ready(sock: socket.socket) -> list[Placed] | None:
     return value  # type: ignore[no-any-return]
 
 
-def open_namespace(ground: Ground, node: str) -> WithFiles:
+def open_namespace(state: KeeperState, node: str) -> WithFiles:
     """A descriptor of a node's namespace, for the worker. Runs in the keeper."""
-    return WithFiles(None, (os.dup(ground.namespaces[node]),))
+    return WithFiles(None, (os.dup(state.namespaces[node]),))

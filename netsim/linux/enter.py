@@ -11,9 +11,9 @@ import signal
 import sys
 from typing import NoReturn
 
-from netsim.engine import journal, netns_names, syscalls
-from netsim.engine.lab import HOSTS, RESOLVER
 from netsim.errors import HostError, InputError
+from netsim.linux import journal, netns_names, syscalls
+from netsim.linux.lab import HOSTS, RESOLVER
 from netsim.model.names import nearest, shown
 
 _CGROUPS = "/sys/fs/cgroup"

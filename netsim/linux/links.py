@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from ipaddress import IPv4Address
 
-from netsim.engine.netlink import CREATE, EXCL, Message, attribute, nested, text, u32
+from netsim.linux.netlink import CREATE, EXCL, Message, attribute, nested, text, u32
 from netsim.model.plan import Interface, NodePlan, PlannedRoute
 
 _NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 19, 20, 24

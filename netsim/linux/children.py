@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import NoReturn
 
-from netsim.engine import syscalls
-from netsim.engine.channel import WithFiles
-from netsim.engine.ground import Ground
+from netsim.linux import syscalls
+from netsim.linux.channel import WithFiles
+from netsim.linux.keeper_state import KeeperState
 
 Target = Callable[..., None]
 
 
-def fork_into(ground: Ground, node: str, target: Target, *args: object) -> WithFiles:
+def fork_into(state: KeeperState, node: str, target: Target, *args: object) -> WithFiles:
     """Fork a process into a node; it calls `target(sock, *args)`, and we get the other end of `sock`.
 
     Returns its pid, with two descriptors: the socket, and a pidfd that becomes readable at its end.
@@ -24,12 +24,12 @@ def fork_into(ground: Ground, node: str, target: Target, *args: object) -> WithF
     """
     ours, its = socket.socketpair()
     parent = os.getpid()
-    with ground.inside(node) if node else nullcontext():
+    with state.inside(node) if node else nullcontext():
         pid = os.fork()
         if pid == 0:
             _live(parent, its, target, args)
     its.close()
-    ground.children[pid] = node
+    state.children[pid] = node
     return WithFiles(pid, (ours.detach(), os.pidfd_open(pid)))
 
 
@@ -48,26 +48,26 @@ def _live(parent: int, sock: socket.socket, target: Target, args: tuple[object, 
         os._exit(status)
 
 
-def reap(ground: Ground, pid: int) -> int:
+def reap(state: KeeperState, pid: int) -> int:
     """Wait for the end of one child; gives its status as waitpid(2) does. -1 where it was reaped before."""
-    ground.children.pop(pid, None)
+    state.children.pop(pid, None)
     try:
         return os.waitpid(pid, 0)[1]
     except ChildProcessError:
         return -1
 
 
-def kill_child(ground: Ground, pid: int, number: int = signal.SIGKILL) -> None:
+def kill_child(state: KeeperState, pid: int, number: int = signal.SIGKILL) -> None:
     """Send a signal to one child, by its pid; a child that has ended already is left in peace."""
-    if pid in ground.children:
+    if pid in state.children:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
-def bury(ground: Ground, node: str | None = None) -> None:
+def bury(state: KeeperState, node: str | None = None) -> None:
     """Kill and reap every child of a node, or every child."""
-    mine = [pid for pid, at in ground.children.items() if node is None or at == node]
+    mine = [pid for pid, at in state.children.items() if node is None or at == node]
     for pid in mine:
-        kill_child(ground, pid)
+        kill_child(state, pid)
     for pid in mine:
-        reap(ground, pid)
+        reap(state, pid)

@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from netsim.engine import syscalls
-from netsim.engine.ground import Ground
+from netsim.linux import syscalls
+from netsim.linux.keeper_state import KeeperState
 
 _OPEN = os.O_CLOEXEC
 
@@ -41,10 +41,10 @@ def available() -> bool:
         return False
 
 
-def plan_trace(ground: Ground) -> str:
+def plan_trace(state: KeeperState) -> str:
     """Name the lab's instance, in its journal too: whoever makes it, it is given back. Runs in the keeper."""
-    instance = f"netsim-{ground.journal.lab}-{os.getpid()}-{os.urandom(4).hex()}"  # containers share them, not pids
-    ground.journal.note("tracefs", instance=instance)
+    instance = f"netsim-{state.journal.lab}-{os.getpid()}-{os.urandom(4).hex()}"  # containers share them, not pids
+    state.journal.note("tracefs", instance=instance)
     return instance
 
 
