@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,8 +21,8 @@ T = TypeVar("T")
 _DEPTH_MAX = 20
 _TOO_DEEP = f"this is nested more than {_DEPTH_MAX} levels deep; a scenario needs 5"
 
-_ODD = "[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\u2029\\u202f-\\u2065\\u206a-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
-"""Control characters, as YAML 1.1 defines them, and those that turn the direction of writing."""
+_ODD = "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2029\\u202f-\\u2065\\u206a-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+"""Control characters, as YAML 1.1 defines them, NEL, and those that turn the direction of writing."""
 
 _ADVICE = (
     ("mapping values are not allowed", "put a text that holds ': ' in quotes, and check the indentation"),
@@ -49,6 +50,14 @@ class Place:
         """An InputError that begins with this place."""
         return InputError(f"{self}: {sentence}")
 
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Put this place before the sentence of whatever InputError comes out of here."""
+        try:
+            yield
+        except InputError as error:
+            raise self.error(str(error)) from None
+
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
@@ -60,10 +69,8 @@ class Scalar:
 
     def read(self, reader: Callable[[str], T]) -> T:
         """What a reader makes of the text; its InputError gets this place."""
-        try:
+        with self.place.named():
             return reader(self.text)
-        except InputError as error:
-            raise self.place.error(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,19 @@ from typing import get_args
 
 from netsim.files.shape import Either, ListOf, MapOf, Record, Text
 from netsim.model import firewall
+from netsim.model.action import Who
 from netsim.model.cause import CAUSES
 from netsim.model.names import NAME_PATTERN
+from netsim.model.result import ERRNOS
 from netsim.model.scenario import FailureExpected, NoReset, ResetExpected, Scenario
-from netsim.model.step import ERRNOS
 from netsim.model.topology import Kind, Link, Node, Route
-from netsim.model.verbs import STARTABLE, VERBS, Who
+from netsim.model.verbs import VERBS
 
 ROUTE_TYPES = ("unreachable", "prohibit", "blackhole", "throw")
 """Types of route that answer by themselves (ip-route(8))."""
 
 _LINK_PATTERN = f"{NAME_PATTERN} +-- +{NAME_PATTERN}"
+_LINK_ID_PATTERN = rf"{_LINK_PATTERN}(?: +\([0-9]+\))?"
 
 
 def meaning(thing: type) -> str:
@@ -32,8 +34,8 @@ def _step(*kinds: Who) -> Text:
     """What the members of a script may be told to do."""
     verbs = [verb for verb in VERBS if verb.who in kinds]
     begin = "|".join(re.escape(verb.name) for verb in verbs)
-    startable = "|".join(sorted(verb.name for verb in verbs if verb.name in STARTABLE))
-    pattern = f"(?:start (?:{startable})|{begin})(?: .*)?" if startable else f"(?:{begin})(?: .*)?"
+    startable = "|".join(sorted(verb.name for verb in verbs if verb.startable))
+    pattern = f"(?:start (?:{startable})|{begin})(?: [\\s\\S]*)?" if startable else f"(?:{begin})(?: .*)?"
     lines = [f"{verb.usage}: {verb.about}" for verb in verbs]
     return Text(
         "What is done, and after '=' what must come of it. " + "; ".join(lines),
@@ -85,7 +87,11 @@ NODE = Record(
     empty=True,
 )
 LINK = Either(
-    Text(f"{meaning(Link)} Written NODE -- NODE.", "client -- server", _LINK_PATTERN),
+    Text(
+        f"{meaning(Link)} Written NODE -- NODE; once for each where several join the same two.",
+        "client -- server",
+        _LINK_PATTERN,
+    ),
     MapOf(
         (
             (
@@ -113,7 +119,14 @@ LINK = Either(
 STEP = MapOf(
     (
         (Text("The lab as a whole", "lab", "lab"), _step("lab")),
-        (Text("A link", "client -- server", _LINK_PATTERN), _step("link")),
+        (
+            Text(
+                "A link; of several between two nodes, the second is 'client -- server (2)'",
+                "client -- server",
+                _LINK_ID_PATTERN,
+            ),
+            _step("link"),
+        ),
         (Text("A node", "client", NAME_PATTERN), _step("process", "node")),
         (
             Text("A further process on a node", "client.b", rf"{NAME_PATTERN}\.{NAME_PATTERN}"),
@@ -138,8 +151,12 @@ RESET = Record(
 FAILURE = Record(
     {
         "who": Text("Whose call: a node, or NODE.NAME.", "client", rf"{NAME_PATTERN}(?:\.{NAME_PATTERN})?"),
-        "call": Text("Which call.", "recv", choices={verb.name: verb.about for verb in VERBS if verb.who == "process"}),
-        "errno": Text("With which errno.", "ETIMEDOUT", choices=dict.fromkeys(sorted(ERRNOS), "")),
+        "call": Text("Which system call.", "recv", choices={verb.call: verb.about for verb in VERBS if verb.call}),
+        "errno": Text(
+            "With which errno.",
+            "ETIMEDOUT",
+            choices={**dict.fromkeys(sorted(ERRNOS), ""), "timeout": "It had not returned when it was given up."},
+        ),
         "cause": CAUSE,
     },
     meaning(FailureExpected),

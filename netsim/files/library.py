@@ -1,4 +1,4 @@
-"""Finds a scenario by name: a path, a file in ./topologies, or one that netsim brings along."""
+"""Finds a scenario by name: a path, a file in ./topologies, or one that netsim brings along; and says its title."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netsim.errors import InputError
+from netsim.files.document import Mapping, Scalar, Value, parse_document
 from netsim.files.text import label, read_text
 from netsim.model.names import name_fault, nearest, shown
 
 if TYPE_CHECKING:
     from netsim.model.scenario import Scenario
 
+TITLE_MAX = 120
 SUFFIXES = (".yaml", ".yml")
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -46,26 +48,44 @@ def find(name: str) -> Path:
         return known[name]
     fault = name_fault(name)
     if fault is not None:
-        raise InputError(f"{shown(name)} cannot be a scenario's name: {fault}; see 'netsim list'")
+        raise InputError(f"{shown(name)} cannot be the name of a scenario: {fault}; see 'netsim list'")
     if Path(name).is_file():
         return Path(name)
     raise InputError(f"there is no scenario {shown(name)}{_offer(name)}")
 
 
-def load(name: str) -> Scenario:
-    """Find and read a scenario; raises InputError."""
+def load(name: str | Path) -> Scenario:
+    """Read the scenario of that name, or in that file; raises InputError."""
     from netsim.files.scenario import read_scenario
 
-    return read_scenario(find(name))
+    return read_scenario(name if isinstance(name, Path) else find(name))
 
 
 def title(path: Path) -> str:
     """The title of a scenario whose YAML is sound; raises InputError. The rest is not looked at."""
-    from netsim.files.document import parse_document
-    from netsim.files.title import read_name, read_title
-
     read_name(path)
     return read_title(parse_document(read_text(path), label(path)))
+
+
+def read_name(path: Path) -> str:
+    """The name that a file gives to its scenario; raises InputError where it can be none."""
+    fault = name_fault(path.stem)
+    if fault is not None:
+        raise InputError(
+            f"{label(path)}: {shown(path.stem)} cannot be the name of a scenario: {fault}; rename the file"
+        )
+    return path.stem
+
+
+def read_title(root: Value) -> str:
+    """The title, which a list shows in one line; raises InputError."""
+    title = root.values.get("title") if isinstance(root, Mapping) else None
+    if not isinstance(title, Scalar) or not title.text.strip():
+        raise root.place.error("a scenario has no 'title' here; add one, such as title: What it shows")
+    words = title.text.strip()
+    if "\n" in words or len(words) > TITLE_MAX:
+        raise title.place.error(f"'title' is one line of at most {TITLE_MAX} letters; put the rest into 'about'")
+    return words
 
 
 def _shipped() -> Path:

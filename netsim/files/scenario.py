@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from netsim.files.document import Mapping, Scalar, Sequence, Value, parse_document
-from netsim.files.expectation import read_expectations
 from netsim.files.grammar import SCENARIO
+from netsim.files.library import read_name, read_title
 from netsim.files.script import read_script
 from netsim.files.shape import check
 from netsim.files.text import label, read_text
-from netsim.files.title import read_name, read_title
-from netsim.files.topology import read_topology
-from netsim.model.scenario import Scenario
+from netsim.files.topology import CheckedTopology, offered, read_topology
+from netsim.model.names import checked_name, shown
+from netsim.model.scenario import Expectation, FailureExpected, NoReset, ResetExpected, Scenario
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -25,25 +25,61 @@ def parse_scenario(text: str, name: str, file: str) -> Scenario:
     root = parse_document(text, file)
     check(SCENARIO, root, "a scenario")
     assert isinstance(root, Mapping)
-    nodes = root.values["nodes"]
+    nodes, about = root.values["nodes"], root.values.get("about")
     assert isinstance(nodes, Mapping)
     checked = read_topology(nodes, _list(root, "links"))
     return Scenario(
         name,
         read_title(root),
         checked.topology,
-        _about(root.values.get("about")),
+        about.text.strip() if isinstance(about, Scalar) else "",
         read_script(_list(root, "script"), checked),
-        read_expectations(_list(root, "expect"), checked),
+        _read_expectations(_list(root, "expect"), checked),
         text,
     )
-
-
-def _about(value: Value | None) -> str:
-    return value.text.strip() if isinstance(value, Scalar) else ""
 
 
 def _list(root: Mapping, key: str) -> Sequence:
     found = root.values.get(key, Sequence(root.place))
     assert isinstance(found, Sequence)
     return found
+
+
+def _read_expectations(items: Sequence, checked: CheckedTopology) -> tuple[Expectation, ...]:
+    """Read what is expected; raises InputError, also where it contradicts itself."""
+    found = tuple(_read_expectation(item, checked) for item in items.items)
+    if NoReset() in found and any(isinstance(expected, ResetExpected) for expected in found):
+        raise items.items[found.index(NoReset())].place.error(
+            "'no reset' contradicts the reset that is expected as well; keep one of them"
+        )
+    return found
+
+
+def _read_expectation(item: Value, checked: CheckedTopology) -> Expectation:
+    if isinstance(item, Scalar):
+        words: dict[str, Expectation] = {
+            "no reset": NoReset(),
+            "reset": ResetExpected(),
+            "failure": FailureExpected(),
+        }
+        return words[item.text]
+    assert isinstance(item, Mapping)
+    key, inner = next(item.items())
+    values = dict(inner.items()) if isinstance(inner, Mapping) else {}
+    texts = {label.text: value for label, value in values.items() if isinstance(value, Scalar)}
+    for place in ("sent by", "felt by", "who"):
+        if place in texts:
+            _check_node(texts[place], checked, process=place == "who")
+    said = {label.replace(" ", "_"): value.text for label, value in texts.items()}
+    return ResetExpected(**said) if key.text == "reset" else FailureExpected(**said)
+
+
+def _check_node(name: Scalar, checked: CheckedTopology, *, process: bool) -> None:
+    node, dot, label = name.text.partition(".")
+    if node not in checked.nodes:
+        raise name.place.error(f"there is no node {shown(node)}{offered(node, checked.nodes)}")
+    if dot and not process:
+        raise name.place.error(f"{shown(name.text)} is a process, and a node belongs here; write {node}")
+    if dot:
+        with name.place.named():
+            checked_name(label, "process")

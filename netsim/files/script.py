@@ -1,14 +1,15 @@
-"""The script of a scenario file: who does what, in an order that can be played."""
+"""The script of a scenario file: who does what, in an order that can be played, and with a way to get there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Listed
 from dataclasses import dataclass, field
 
-from netsim.files.arguments import check_arguments
 from netsim.files.document import Mapping, Place, Scalar, Sequence
-from netsim.files.reach import check_reach
-from netsim.files.topology import CheckedTopology, split_link
-from netsim.model.names import name_fault, nearest, shown
+from netsim.files.topology import CheckedTopology, check_host, check_rule, offered, split_link
+from netsim.model.action import AddRule, Boot, Connect, Crash, Cut, Finish, Kill, SetSysctl
+from netsim.model.names import checked_name, nearest, shown
+from netsim.model.result import Errno, Result, TimedOut
 from netsim.model.step import Step, parse_step
 
 STEPS_MAX = 10_000
@@ -28,11 +29,12 @@ def read_script(items: Sequence, checked: CheckedTopology) -> tuple[Step, ...]:
         who = _read_who(key, checked)
         step = text.read(lambda words: parse_step(len(steps), who, words, key.place.line))  # noqa: B023
         _check_who(step, checked, key.place)
-        check_arguments(step, checked, text.place)
+        with text.place.named():
+            _check_hosts(step, checked)
         order.take(step, key.place)
         steps.append(step)
         places.append(text.place)
-    check_reach(steps, places, checked)
+    _check_reach(steps, places, checked)
     return tuple(steps)
 
 
@@ -43,53 +45,53 @@ def _read_who(key: Scalar, checked: CheckedTopology) -> str:
     if text == "lab" or (node in checked.nodes and not dot):
         return text
     if "--" in text:
-        return _read_link_name(text, key, checked)
+        return _read_link_id(text, key.place, checked)
     if node not in checked.nodes:
-        known = [*checked.nodes, "lab"]
-        offer = nearest(node, known) or f"; there are {', '.join(known[:8])}"
-        raise key.place.error(f"there is no node {shown(node)}{offer}")
-    fault = name_fault(label)
-    if fault is not None:
-        raise key.place.error(f"{shown(label)} cannot be a process's name: {fault}")
+        raise key.place.error(f"there is no node {shown(node)}{offered(node, [*checked.nodes, 'lab'])}")
+    with key.place.named():
+        checked_name(label, "process")
     return text
 
 
-def _read_link_name(text: str, key: Scalar, checked: CheckedTopology) -> str:
-    ends = split_link(text)
-    if ends is None:
-        raise key.place.error(f"link {shown(text)} does not read as 'NODE -- NODE'")
-    fitting = [link for link in checked.topology.links if {link.a, link.b} == set(ends)]
-    if not fitting:
-        names = [link.name for link in checked.topology.links]
-        offer = nearest(text, names) or (f"; there are {', '.join(names[:8])}" if names else "")
-        raise key.place.error(f"there is no link {shown(text)}{offer}")
-    if len(fitting) > 1:
-        raise key.place.error(
-            f"{len(fitting)} links join {ends[0]} and {ends[1]}, so this is ambiguous; put a switch into one"
-        )
-    return fitting[0].name
+def _read_link_id(text: str, place: Place, checked: CheckedTopology) -> str:
+    """The id of a link that is named from one of its two sides."""
+    named = split_link(text)
+    if named is None:
+        raise place.error(f"link {shown(text)} does not read as 'NODE -- NODE', or 'NODE -- NODE (2)'")
+    a, b, number = named
+    fitting = [link.id for link in checked.links.values() if {link.a, link.b} == {a, b}]
+    if not 1 <= number <= len(fitting):
+        offer = f"; there are {', '.join(fitting)}" if fitting else offered(text, checked.links)
+        raise place.error(f"there is no link {shown(text)}{offer}")
+    return fitting[number - 1]
 
 
 def _check_who(step: Step, checked: CheckedTopology, place: Place) -> None:
     """See to it that who can do what."""
     verb, who = step.verb, step.who
-    node = checked.nodes.get(who.partition(".")[0])
+    node, link = checked.nodes.get(who.partition(".")[0]), checked.links.get(who)
     if verb.who == "lab" and who != "lab":
         raise place.error(f"{verb.name} is for the lab as a whole; write 'lab: {step.text}'")
-    if verb.who == "link" and " -- " not in who:
-        example = checked.topology.links[0].name if checked.topology.links else "a -- b"
-        raise place.error(f"{verb.name} is done to a link; write '{example}: {step.text}'")
+    if verb.who == "link" and link is None:
+        raise place.error(f"{verb.name} is done to a link; write '{next(iter(checked.links), 'a -- b')}: {step.text}'")
     if verb.who in {"process", "node"} and node is None:
-        raise place.error(f"{verb.name} is done by a node, not by {'the lab' if who == 'lab' else 'a link'}")
+        raise place.error(f"{verb.name} is done by a node, not by {'the lab' if link is None else 'a link'}")
     if verb.who == "node" and "." in who:
         raise place.error(f"{verb.name} is done to a whole node; write '{step.node}: {step.text}'")
-    if node is not None and node.kind == "switch" and verb.name not in {"crash", "boot", "sysctl"}:
+    if node is not None and node.kind == "switch" and not isinstance(step.action, Crash | Boot | SetSysctl):
         lacks = "runs no processes" if verb.who == "process" else "has no firewall"
         raise place.error(f"{node.name} is a switch and {lacks}; use a host or a router")
-    to = step.args.get("to")
-    ends = who.split(" -- ")
-    if verb.name == "cut" and to is not None and to not in ends:
-        raise place.error(f"{shown(to)} is no end of {who}{nearest(to, ends) or f'; write {ends[0]} or {ends[1]}'}")
+    if isinstance(step.action, Cut) and link is not None and step.action.to not in {None, link.a, link.b}:
+        offer = nearest(str(step.action.to), (link.a, link.b)) or f"; write {link.a} or {link.b}"
+        raise place.error(f"{shown(step.action.to)} is no end of {link.id}{offer}")
+
+
+def _check_hosts(step: Step, checked: CheckedTopology) -> None:
+    match step.action:
+        case Connect(host=host):
+            check_host(host, checked)
+        case AddRule(rule=rule):
+            check_rule(rule, checked)
 
 
 @dataclass(slots=True)
@@ -103,36 +105,66 @@ class _Order:
 
     def take(self, step: Step, place: Place) -> None:
         """Take the next step; raises InputError where it cannot come here."""
-        name, node = step.verb.name, step.node
-        if node in self.crashed and name not in {"boot", "finish"}:
-            raise place.error(
-                f"{node} has no power since line {self.crashed[node].line}; write '{node}: boot' before this"
-            )
-        if name == "boot" and node not in self.crashed:
-            raise place.error(f"{node} has power already; write '{node}: crash' before this")
-        if name == "crash":
-            self.crashed[node] = step
-            lost = [who for who, begun in self.begun.items() if begun.node == node]
-            self.ended.update(lost)
-            for who in lost:
-                del self.begun[who]
-        elif name == "boot":
-            del self.crashed[node]
-        elif step.verb.who == "process":
-            self._call(step, place)
+        node, off = step.node, self.crashed.get(step.node)
+        if off is not None and not isinstance(step.action, Boot | Finish):
+            raise place.error(f"{node} has no power since line {off.line}; write '{node}: boot' before this")
+        match step.action:
+            case Boot() if off is None:
+                raise place.error(f"{node} has power already; write '{node}: crash' before this")
+            case Boot():
+                del self.crashed[node]
+            case Crash():
+                self.crashed[node] = step
+                lost = [who for who, begun in self.begun.items() if begun.node == node]
+                self.ended.update(lost)
+                for who in lost:
+                    del self.begun[who]
+            case _ if step.verb.who == "process":
+                self._call(step, place)
 
     def _call(self, step: Step, place: Place) -> None:
-        who, name = step.who, step.verb.name
-        if name == "finish":
-            if who not in self.begun and who not in self.ended:
+        who, begun = step.who, self.begun.get(step.who)
+        if isinstance(step.action, Finish):
+            if begun is None and who not in self.ended:
                 raise place.error(f"{who} has nothing to finish; a 'start' of the same process comes first")
             self.begun.pop(who, None)
             self.ended.discard(who)
-        elif who in self.begun and name != "kill":
-            begun = self.begun[who]
+        elif begun is not None and not isinstance(step.action, Kill):
             raise place.error(
                 f"{who} is still in the call that '{begun.text}' began on line {begun.line}; "
                 f"finish it first, or use another process such as {begun.node}.b"
             )
         elif step.start:
             self.begun[who] = step
+
+
+def _check_reach(steps: Listed[Step], places: Listed[Place], checked: CheckedTopology) -> None:
+    """See to it that connections which may succeed have a way there and back; raises InputError.
+
+    Routes set by hand may break a network on purpose, and a step that expects an errno may want it
+    broken: neither is complained about.
+    """
+    if any(node.routes for node in checked.topology.nodes):
+        return
+    seen: set[tuple[str, str]] = set()
+    for step in steps:
+        if not isinstance(step.action, Connect) or isinstance(_outcome(step, steps), Errno | TimedOut):
+            continue
+        target = checked.plan.owners.get(step.action.host, step.action.host)
+        if (step.node, target) in seen:
+            continue
+        seen.add((step.node, target))
+        for one, other in ((step.node, target), (target, step.node)):
+            if checked.plan.path(one, other) is None:
+                raise places[step.index].error(
+                    f"there is no way from {one} to {other}; join them with links over routers, "
+                    "or write '= ENETUNREACH' behind this step if that is what it shows"
+                )
+
+
+def _outcome(step: Step, steps: Listed[Step]) -> Result | None:
+    """What a call is expected to come to, which a started one has on its 'finish'."""
+    if not step.start:
+        return step.expected
+    ends = (s.expected for s in steps[step.index + 1 :] if s.who == step.who and isinstance(s.action, Finish))
+    return next(ends, None)

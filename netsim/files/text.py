@@ -57,7 +57,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text of at most `LIMIT_BYTES`; raises InputError."""
+    """Read a UTF-8 text of at most `LIMIT_BYTES`, its lines ended by newlines; raises InputError."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
@@ -69,7 +69,7 @@ def read_text(path: Path) -> str:
         found = f"it has {size:,} bytes" if size > LIMIT_BYTES else "it is larger"
         raise InputError(f"{label(path)}: a scenario has at most {LIMIT_BYTES:,} bytes, and {found}")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1

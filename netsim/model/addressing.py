@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, ip_network
 from itertools import pairwise
 
 from netsim.errors import InputError
-from netsim.model.topology import Address, Link, Network, Topology
+from netsim.model.topology import Address, Link, Subnet, Topology
 
 _POOL = IPv4Network("10.0.0.0/8")
 _SLOT = 24
@@ -20,7 +20,7 @@ class Segment:
     """One broadcast domain: a link, or every link of a group of switches. It has one subnet."""
 
     links: tuple[int, ...]
-    subnet: Network
+    subnet: Subnet
     slots: range
     """Its /24 slots in the pool; empty where the subnet was set by hand."""
     addresses: dict[tuple[int, str], Address]
@@ -34,6 +34,7 @@ def segments(topology: Topology) -> tuple[Segment, ...]:
     that is too small or overlaps another.
     """
     switches = {node.name: node.subnet for node in topology.nodes if node.kind == "switch"}
+    _check_loops(topology.links, switches)
     groups = list(_group(topology.links, switches))
     by_hand = [_subnet_by_hand(topology.links, group, switches) for group in groups]
     _check_overlaps([(net, topology.links[group[0]]) for net, group in zip(by_hand, groups, strict=True) if net])
@@ -76,12 +77,27 @@ def _group(links: tuple[Link, ...], switches: Iterable[str]) -> Iterator[list[in
         yield sorted(group)
 
 
-def _subnet_by_hand(links: tuple[Link, ...], group: list[int], switches: dict[str, Network | None]) -> Network | None:
-    said: dict[Network, tuple[str, Link]] = {}
+def _check_loops(links: tuple[Link, ...], switches: Iterable[str]) -> None:
+    """Refuse switches that are joined in a circle: there is no spanning tree protocol that would open it."""
+    joined = {name: {name} for name in switches}
+    for link in links:
+        if link.a in joined and link.b in joined:
+            if joined[link.a] is joined[link.b]:
+                raise InputError(
+                    f"link {link.id} closes a circle of switches, in which a broadcast would go round for ever; take "
+                    "it out, or put a router in",
+                    link,
+                )
+            both = joined[link.a] | joined[link.b]
+            joined.update(dict.fromkeys(both, both))
+
+
+def _subnet_by_hand(links: tuple[Link, ...], group: list[int], switches: dict[str, Subnet | None]) -> Subnet | None:
+    said: dict[Subnet, tuple[str, Link]] = {}
     for i in group:
         link = links[i]
         if link.subnet:
-            said.setdefault(link.subnet, (f"link {link.name}", link))
+            said.setdefault(link.subnet, (f"link {link.id}", link))
         for end in (link.a, link.b):
             subnet = switches.get(end)
             if subnet:
@@ -99,7 +115,7 @@ def _subnet_by_hand(links: tuple[Link, ...], group: list[int], switches: dict[st
     return ip_network(f"{sample}/{_SLOT if sample.version == 4 else 64}", strict=False)
 
 
-def _check_overlaps(subnets: list[tuple[Network, Link]]) -> None:
+def _check_overlaps(subnets: list[tuple[Subnet, Link]]) -> None:
     ordered = sorted(subnets, key=lambda item: (item[0].version, int(item[0].network_address)))
     for (one, _), (two, link) in pairwise(ordered):
         if one.version == two.version and int(one.broadcast_address) >= int(two.network_address):
@@ -108,7 +124,7 @@ def _check_overlaps(subnets: list[tuple[Network, Link]]) -> None:
             )
 
 
-def _free_slots(start: int, width: int, taken: list[Network]) -> range:
+def _free_slots(start: int, width: int, taken: list[Subnet]) -> range:
     """Find the next aligned run of free /24 slots."""
     size = 1 << (32 - _SLOT)
     first = -(-start // width) * width
@@ -125,7 +141,7 @@ def _free_slots(start: int, width: int, taken: list[Network]) -> range:
     return range(first, first + width)
 
 
-def _assign(links: tuple[Link, ...], ends: list[tuple[int, str]], subnet: Network) -> dict[tuple[int, str], Address]:
+def _assign(links: tuple[Link, ...], ends: list[tuple[int, str]], subnet: Subnet) -> dict[tuple[int, str], Address]:
     plain = subnet.prefixlen >= subnet.max_prefixlen - 1  # RFC 3021: a /31 has two addresses and no broadcast
     first, last = int(subnet.network_address), int(subnet.broadcast_address)
     if not plain:
@@ -133,7 +149,7 @@ def _assign(links: tuple[Link, ...], ends: list[tuple[int, str]], subnet: Networ
     if len(ends) > last - first + 1:
         raise InputError(
             f"subnet {subnet} is too small: it has room for {last - first + 1}, and {len(ends)} addresses are "
-            f"needed on {links[ends[0][0]].name}",
+            f"needed on {links[ends[0][0]].id}",
             links[ends[0][0]],
         )
     given: dict[Address, str] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from netsim.errors import InputError
@@ -45,9 +45,50 @@ class Rule:
     destination: str | None = None
     sport: int | None = None
     dport: int | None = None
-    answer: str = "icmp-port-unreachable"
-    text: str = ""
-    """The rule as it was written."""
+    answer: str | None = None
+    """What reject answers with; None is iptables' default, icmp-port-unreachable."""
+
+    def __str__(self) -> str:
+        """The rule as it is written, its chain included where it names one."""
+        return f"{self.chain} {self.body}" if self.chain else self.body
+
+    @property
+    def body(self) -> str:
+        """The rule without its chain."""
+        parts = (
+            (self.action, ""),
+            (self.protocol, ""),
+            (self.source, "from "),
+            (self.destination, "to "),
+            (self.sport, "sport "),
+            (self.dport, "dport "),
+            (self.answer, "with "),
+        )
+        return " ".join(f"{word}{value}" for value, word in parts if value is not None)
+
+    @property
+    def answers_with(self) -> str:
+        """What a reject answers with, by iptables' name; '' for the other actions."""
+        return (self.answer or "icmp-port-unreachable") if self.action == "reject" else ""
+
+    def in_chain(self, chain: Chain) -> Rule:
+        """The same rule, with its chain named."""
+        return replace(self, chain=chain)
+
+    def matches(self, protocol: str, source: str, destination: str, sport: int, dport: int) -> bool:
+        """Tell whether a packet fits everything that the rule says; its hosts must be addresses by now."""
+        return (
+            self.protocol in {None, protocol}
+            and self.source in {None, source}
+            and self.destination in {None, destination}
+            and self.sport in {None, sport}
+            and self.dport in {None, dport}
+        )
+
+
+def usual_chain(kind: str) -> Chain:
+    """The chain that a rule without one means, by the kind of its node."""
+    return "forward" if kind == "router" else "input"
 
 
 def port(text: str) -> int:
@@ -75,16 +116,7 @@ def parse_rule(text: str) -> Rule:
             raise InputError(f"reject cannot answer {shown(answer)}; it can: {', '.join(REJECT_WITH)}")
         if answer == "tcp-reset" and protocol != "tcp":
             raise InputError(f"'with tcp-reset' needs tcp: write '{action} tcp ... with tcp-reset'")
-    ports = {name: port(part[name]) if part[name] else None for name in ("sport", "dport")}
-    if any(ports.values()) and protocol not in {"tcp", "udp"}:
+    part |= {name: port(part[name]) for name in ("sport", "dport") if part[name]}
+    if (part["sport"] or part["dport"]) and protocol not in {"tcp", "udp"}:
         raise InputError(f"a port needs tcp or udp before it, in {shown(text)}")
-    return Rule(
-        action=action,
-        chain=part["chain"],
-        protocol=protocol,
-        source=part["source"],
-        destination=part["destination"],
-        answer=answer or "icmp-port-unreachable",
-        text=words,
-        **ports,
-    )
+    return Rule(**part)

@@ -47,3 +47,28 @@ def checked_name(name: str, what: str) -> str:
     if fault is not None:
         raise InputError(f"{shown(name)} cannot be the name of a {what}: {fault}")
     return name
+
+
+_SYSCTL = re.compile(r"net(?:\.[a-z0-9_-]+){2,8}\Z")
+_SYSCTL_VALUE_MAX = 200
+
+
+def sysctl_name(name: str) -> str:
+    """Bring the name of a kernel setting to its dotted form; raises InputError.
+
+    Only names under net.: the others are the machine's, not the node's (ip-netns(8)).
+    """
+    dotted = name.replace("/", ".")
+    if not _SYSCTL.match(dotted):
+        raise InputError(
+            f"{shown(name)} is no setting of a node; only names under net. are, such as net.ipv4.tcp_retries2"
+        )
+    return dotted
+
+
+def sysctl_value(text: str) -> str:
+    """Read what a kernel setting is set to; raises InputError."""
+    words = " ".join(text.split())
+    if not words.isascii() or len(words) > _SYSCTL_VALUE_MAX:
+        raise InputError(f"{shown(text)} is no value for a kernel setting; most are a number")
+    return words

@@ -9,7 +9,7 @@ from netsim.errors import InputError
 from netsim.model.addressing import Segment, segments
 from netsim.model.names import nearest, shown
 from netsim.model.routing import Prefixes, gateway, next_hops
-from netsim.model.topology import Address, Network, Node, Route, Topology
+from netsim.model.topology import Address, Node, Route, Subnet, Topology
 
 _FIRST_INDEX = 2
 """lo has index 1. Each end of each cable has an index that no other has: where the two ends of a veth have the
@@ -32,7 +32,7 @@ class Interface:
 class PlannedRoute:
     """A line of a node's routing table; `via` is None for the types that answer by themselves."""
 
-    destination: Network
+    destination: Subnet
     via: Address | None
     kind: str = "unicast"
 
@@ -96,7 +96,7 @@ class Plan:
         return self.owners.get(str(best.via)) if best.via else None
 
 
-def _network(address: Address, prefixlen: int) -> Network:
+def _network(address: Address, prefixlen: int) -> Subnet:
     kind = IPv4Network if address.version == 4 else IPv6Network
     return kind((int(address), prefixlen), strict=False)
 
@@ -140,7 +140,7 @@ def _routes(
     found: list[PlannedRoute] = []
     if node.kind == "host" and len(hops) == 1:
         via = gateway(parts, next(iter(hops)))
-        everywhere: Network = IPv4Network("0.0.0.0/0") if via.version == 4 else IPv6Network("::/0")
+        everywhere: Subnet = IPv4Network("0.0.0.0/0") if via.version == 4 else IPv6Network("::/0")
         found.append(PlannedRoute(everywhere, via))
     else:
         for hop, subnets in hops.items():

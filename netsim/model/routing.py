@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from netsim.model.addressing import Segment
-from netsim.model.topology import Address, Network, Topology
+from netsim.model.topology import Address, Subnet, Topology
 
 Hop = tuple[int, str]
 """A next hop: the segment that leads to it, and its name."""
@@ -143,7 +143,7 @@ class Prefixes:
 
     def __init__(self, parts: tuple[Segment, ...]) -> None:
         self._by_hand = {_BY_HAND + i: part.subnet for i, part in enumerate(parts) if not part.slots}
-        self._made: dict[tuple[int, int], Network] = {}
+        self._made: dict[tuple[int, int], Subnet] = {}
         top = max((part.slots.stop for part in parts), default=0)
         self._aligned = []  # for each level, the places where a block of that size may start
         width = 2
@@ -151,7 +151,7 @@ class Prefixes:
             self._aligned.append(sum(1 << start for start in range(0, top, width)))
             width *= 2
 
-    def cover(self, subnets: int) -> Iterator[Network]:
+    def cover(self, subnets: int) -> Iterator[Subnet]:
         """Yield the prefixes of a set, the largest last."""
         slots = subnets & ((1 << _BY_HAND) - 1)
         for place, network in self._by_hand.items():
@@ -169,7 +169,7 @@ class Prefixes:
             slots = pairs
             level += 1
 
-    def _prefix(self, slot: int, length: int) -> Network:
+    def _prefix(self, slot: int, length: int) -> Subnet:
         key = (slot, length)
         if key not in self._made:
             self._made[key] = IPv4Network((_POOL_BASE + (slot << 8), length))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
 from netsim.model.firewall import Rule
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+Subnet = IPv4Network | IPv6Network
 Kind = Literal["host", "router", "switch"]
 
 
@@ -22,7 +23,7 @@ class Route:
     answer by themselves: unreachable, prohibit, blackhole, throw.
     """
 
-    destination: Network
+    destination: Subnet
     via: str | Address | None = None
     kind: str = "unicast"
 
@@ -36,7 +37,7 @@ class Node:
     firewall: tuple[Rule, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
-    subnet: Network | None = None
+    subnet: Subnet | None = None
     """For a switch: the subnet of the segment that it makes."""
 
 
@@ -46,13 +47,16 @@ class Link:
 
     a: str
     b: str
-    subnet: Network | None = None
+    subnet: Subnet | None = None
     addresses: Mapping[str, Address] = field(default_factory=dict)
     """Addresses set by hand, by the name of the end that has them."""
+    number: int = 1
+    """Which of the links between these two it is, in the order in which they are written; a topology counts them."""
 
     @property
-    def name(self) -> str:
-        return f"{self.a} -- {self.b}"
+    def id(self) -> str:
+        """What it is called everywhere: `a -- b`, and `a -- b (2)` where another joins the same two."""
+        return f"{self.a} -- {self.b}" + (f" ({self.number})" if self.number > 1 else "")
 
     def other(self, node: str) -> str:
         """Name the far end, seen from one of the two."""
@@ -65,6 +69,16 @@ class Topology:
 
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
+
+    def __post_init__(self) -> None:
+        seen: Counter[frozenset[str]] = Counter()
+        numbered = []
+        for link in self.links:
+            seen[frozenset((link.a, link.b))] += 1
+            numbered.append(
+                link if link.number == (n := seen[frozenset((link.a, link.b))]) else replace(link, number=n)
+            )
+        object.__setattr__(self, "links", tuple(numbered))
 
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes if node.name == name)

@@ -110,7 +110,7 @@ def test_subnets_that_overlap() -> None:
         ),
     ],
 )
-def test_the_segment_of_a_switch(switch: str, link: str, sentence: str) -> None:
+def test_a_switched_segment(switch: str, link: str, sentence: str) -> None:
     assert refusal(GOOD.replace("{kind: router}", switch).replace(FIRST, link)) == f"7:5: {sentence}"
 
 

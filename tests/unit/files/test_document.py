@@ -58,6 +58,7 @@ def test_an_empty_file(text: str) -> None:
         ("? [a]\n: 1\n", "f:1:3: a list or a mapping stands where a key belongs; write 'key: value'"),
         ("a: 1\nb: 2\na: 3\n", "f:3:1: 'a' stands here a second time, after line 1; rename or delete one"),
         ("a: \x1b[31m\n", "f:1:4: character U+001B is not allowed; delete it"),
+        ("a: x\x85y\n", "f:1:5: character U+0085 is not allowed; delete it"),
         ("a: x\u202ey\n", "f:1:5: character U+202E is not allowed; delete it"),
         ("a:\n- x\x00\n", "f:2:4: character U+0000 is not allowed; delete it"),
         ('a: "\\e[31m"\n', "f:1:4: character U+001B is not allowed in a text; leave it out"),

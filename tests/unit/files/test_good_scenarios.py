@@ -7,6 +7,9 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from netsim.files.scenario import parse_scenario
+from netsim.model.action import AddRule, Connect, Cut, Finish, Listen, Wait
+from netsim.model.firewall import Rule
+from netsim.model.result import TimedOut
 from netsim.model.scenario import FailureExpected, NoReset, ResetExpected, Scenario
 from netsim.model.topology import Link, Route
 
@@ -61,7 +64,10 @@ def test_nodes(scenario: Scenario) -> None:
     assert [node.name for node in scenario.topology.nodes] == ["client", "sw", "fw", "server"]
     assert (client.kind, sw.kind, fw.kind) == ("host", "switch", "router")
     assert sw.subnet == ip_network("10.20.0.0/24")
-    assert [rule.text for rule in fw.firewall] == ["reject tcp from client dport 80 with tcp-reset", "input drop"]
+    assert fw.firewall == (
+        Rule("reject", None, "tcp", "client", dport=80, answer="tcp-reset"),
+        Rule("drop", "input"),
+    )
     assert fw.sysctls == {
         "net.ipv4.tcp_retries2": "3",
         "net.ipv4.tcp_rmem": "4096 131072 6291456",
@@ -89,10 +95,30 @@ def test_steps(scenario: Scenario) -> None:
     assert [step.who for step in steps] == ["server", "client.b", "fw -- server", "client.b", "lab"]
     assert [step.node for step in steps] == ["server", "client", "", "client", ""]
     assert [step.line for step in steps] == [21, 22, 23, 24, 25]
+    assert [step.action for step in steps] == [
+        Listen(80, 1),
+        Connect("server", 80, "first"),
+        Cut("fw"),
+        Finish(),
+        Wait(1.0),
+    ]
     assert steps[1].text == "start connect server:80 as first"
-    assert steps[1].start
-    assert steps[2].args == {"to": "fw"}
-    assert (steps[3].expected, steps[3].within_s) == ("timeout", 0.25)
+    assert [step.start for step in steps] == [False, True, False, False, False]
+    assert (steps[3].expected, steps[3].within_s) == (TimedOut(), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("reject output tcp dport 5 with tcp-reset", Rule("reject", "output", "tcp", dport=5, answer="tcp-reset")),
+        ("drop forward", Rule("drop", "forward")),
+        ("drop input udp from client", Rule("drop", "input", "udp", "client")),
+        ("drop tcp to 10.20.0.7", Rule("drop", None, "tcp", None, "10.20.0.7")),
+    ],
+)
+def test_a_rule_that_a_step_puts_in_place(text: str, rule: Rule) -> None:
+    found = parse_scenario(ALL_OF_IT.replace("lab: wait 1s", f"fw: {text}"), "x", "f.yaml").script[-1]
+    assert (found.who, found.action, found.text) == ("fw", AddRule(rule), text)
 
 
 def test_expectations(scenario: Scenario) -> None:

@@ -47,6 +47,13 @@ def test_a_path(here: Path) -> None:
     assert library.load("topologies/../outside.yaml").title == "Outside"
 
 
+def test_a_path_that_is_none_of_text(here: Path) -> None:
+    assert library.load(Path("outside.yaml")).title == "Outside"
+    with pytest.raises(InputError) as caught:
+        library.load(Path("mine"))  # a name finds ./topologies/mine.yaml, a path does not
+    assert str(caught.value) == "mine: there is no such file; check the spelling, or see 'netsim list'"
+
+
 def test_a_file_without_a_suffix(here: Path) -> None:
     (here / "exercise").write_text(PLAIN.format("An exercise"))
     assert library.load("exercise").title == "An exercise"
@@ -77,13 +84,13 @@ def test_what_is_not_there(name: str, sentence: str) -> None:
 
 @pytest.mark.parametrize("name", ["..", ".", "", "Mine", "a b", "mine\n", "m\u0456ne"])
 def test_a_name_that_is_none(name: str) -> None:
-    assert "cannot be a scenario's name: a name " in refusal(name)
+    assert "cannot be the name of a scenario: a name " in refusal(name)
 
 
 def test_a_file_whose_name_is_none(here: Path) -> None:
     (here / "My Own.yaml").write_text(PLAIN.format("x"))
     assert refusal("My Own.yaml") == (
-        "My Own.yaml: 'My Own' cannot be a scenario's name: a name is made of a-z, 0-9 and '-', "
+        "My Own.yaml: 'My Own' cannot be the name of a scenario: a name is made of a-z, 0-9 and '-', "
         "starts with a letter and does not end with '-'; rename the file"
     )
 

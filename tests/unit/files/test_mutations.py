@@ -18,6 +18,7 @@ PIECES = [
     "client -- fw: {subnet: 10.0.0.0/8}", "start recv", "finish", "connect server:80", "drop tcp from client",
     "lab: wait 1s", "cut to server", "= ok", " within 1s", "crash", "boot", "set linger 0", "client.b", "kill",
     "sysctl net.ipv4.ip_forward=1", "no reset", "reset:", "failure", "backlog 9", "on x", "as y", "poll IN",
+    "client -- fw (2): cut", "(2)", "reject output tcp", "run x 'a  b' = c",
 ]  # fmt: skip
 
 

@@ -2,209 +2,225 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from netsim.errors import InputError
+from netsim.files.library import load
 from netsim.files.recording import read, write
-from netsim.files.scenario import parse_scenario
-from netsim.model.event import EVENT_TYPES, Event, Packet
-from netsim.model.timeline import StepResult, Timeline
-from tests.unit.files.texts import GOOD
+from netsim.model.action import Action, AddRule, Connect, Cut, Run, SetOption
+from netsim.model.endpoint import Endpoint
+from netsim.model.event import (
+    EVENT_TYPES,
+    Arp,
+    Call,
+    Counters,
+    Drop,
+    Event,
+    Fault,
+    Icmp,
+    Kernel,
+    Missed,
+    Other,
+    Packet,
+    ProcessEnd,
+    RuleHit,
+    Segment,
+    Tcp,
+    Udp,
+)
+from netsim.model.firewall import Rule, parse_rule
+from netsim.model.result import Count, Eof, Errno, Exited, Ok, Ready, Result, Signalled, TimedOut
+from netsim.model.timeline import StepResult, Tap, Timeline
+from tests.unit import builders as b
+from tests.unit.files.anything import NETWORK, SCENARIO, any_event, any_timeline
 
-SCENARIO = parse_scenario(GOOD + "  - client: connect server:80\n", "example", "example.yaml")
-PLACES: dict[str, list[str]] = {
-    "node": ["client", "fw", "server", ""],
-    "link": ["client -- fw", "fw -- server"],
-}
-TEXTS = ["", "ok", "ECONNRESET", "a \u00e4 \U0001f600 b", 'quo"te \\ / \u2028', "line\nbreak\ttab", "{}"]
-
-
-def any_value(name: str, hint: Any, chance: random.Random) -> Any:
-    """Some value that a field may have."""
-    if get_origin(hint) is Literal:
-        return chance.choice(get_args(hint))
-    if get_origin(hint) is Mapping:
-        return {word: chance.randrange(2**40) for word in chance.sample(["OutRsts", "TCPAbortOnClose", "InSegs"], 2)}
-    if hint in {int, bool}:
-        return chance.choice([0, 1, 2**32 - 1, 2**63 - 1, -1] if hint is int else [True, False])
-    return chance.choice([None, 0, 1] if name == "step" else PLACES.get(name, TEXTS))
-
-
-def any_event(time_ns: int, chance: random.Random) -> Event:
-    kind = chance.choice(EVENT_TYPES)
-    hints = get_type_hints(kind)
-    values = {field.name: any_value(field.name, hints[field.name], chance) for field in fields(kind)}
-    return kind(**{**values, "time_ns": time_ns})
-
-
-def any_timeline(seed: int) -> Timeline:
-    chance = random.Random(seed)
-    times = sorted(chance.randrange(10**9) for _ in range(chance.randrange(30)))
-    steps = tuple(StepResult(i, chance.choice(TEXTS), i, i + 1, ok=i == 0) for i in range(2))
-    events = tuple(any_event(time_ns, chance) for time_ns in times)
-    return Timeline(SCENARIO, events, steps, "host", "6.18.44", ("packet", "call"), 20_000_000, 310_000_000)
+A, B = Endpoint("10.0.0.1", 41234), Endpoint("10.0.1.2", 80)
+LINK = "client -- fw"
 
 
-@pytest.mark.parametrize("seed", range(40))
+def run_of(*events: Event) -> Timeline:
+    return Timeline(SCENARIO, NETWORK, events)
+
+
+def again(timeline: Timeline, path: Path) -> Timeline:
+    write(timeline, path)
+    return read(path)
+
+
+@pytest.mark.parametrize("seed", range(60))
 def test_what_is_written_is_read(tmp_path: Path, seed: int) -> None:
     timeline = any_timeline(seed)
-    write(timeline, tmp_path / "run.jsonl")
-    assert read(tmp_path / "run.jsonl") == timeline
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.source)
+def test_every_field_of_an_event_comes_back(tmp_path: Path, kind: type[Event]) -> None:
+    """And every optional one was tried with its default, and with something else."""
+    chance = random.Random(kind.source)
+    timeline = run_of(*(any_event(i, chance, kind) for i in range(300)))
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+    for field in fields(kind):
+        tried = {str(getattr(event, field.name)) for event in timeline.events}
+        assert len(tried) > 1, field.name
+        optional = type(None) in typing.get_args(typing.get_type_hints(kind)[field.name])
+        assert not optional or "None" in tried, field.name
+
+
+EVERY_SEGMENT: list[Segment] = [
+    Tcp("SA", 4294967295, 1, 0, 64240), Tcp("", 0, 0), Udp(12), Arp("reply"), Other("sctp", 20), Other("tcp"),
+    Icmp(8, 0, 56), Icmp(3, 1, 36, "tcp", A, B, 7), Icmp(11, 0, 36, "17", Endpoint("10.0.0.1", 0), B),
+]  # fmt: skip
+
+
+def test_every_segment(tmp_path: Path) -> None:
+    timeline = run_of(*(Packet(0, "fw", "eth0", LINK, "in", A, B, segment) for segment in EVERY_SEGMENT))
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+    assert {type(segment) for segment in EVERY_SEGMENT} == set(typing.get_args(Segment))
+
+
+EVERY_RESULT: list[Result | None] = [
+    None, Ok(), Eof(), TimedOut(), Count(0), Count(2**40), Exited(0), Exited(255), Signalled("SIGPIPE"),
+    Signalled("SIGRTMIN+3"), Errno("ECONNRESET"), Errno("EDEADLOCK"), Errno("ERESTARTSYS"), Ready(("IN", "HUP")),
+    Ready(("ERR",)), Ready(("RDHUP", "IN")), Ready(()),
+]  # fmt: skip
+
+
+def test_every_result(tmp_path: Path) -> None:
+    """Also those of programs, which no script can expect."""
+    timeline = run_of(*(Call(0, "fw", "fw", "x", result, 1) for result in EVERY_RESULT))
+    steps = tuple(StepResult(0, result, 1, 2, ok=True) for result in EVERY_RESULT)
+    timeline = replace(timeline, steps=steps)
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+    assert {type(result) for result in EVERY_RESULT} == {*typing.get_args(Result), type(None)}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Connect("10.0.1.2", 80),
+        Connect("fd00::1", 0, "7"),
+        SetOption("tcp_nodelay", "1", ""),
+        SetOption("so_linger", "{onoff=1, linger=0}", "client#4"),
+        Run(("sh", "-c", "echo 'a  b' = c")),
+        AddRule(Rule("accept", "output", "udp", "client", "10.0.1.2", 53)),
+    ],
+)
+def test_actions_that_no_script_can_say(tmp_path: Path, action: Action) -> None:
+    timeline = run_of(Call(0, "fw", "fw", "x", Ok(), 1, action), Fault(0, "fw", action, 1))
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+
+
+def builders_timelines() -> Iterator[Timeline]:
+    yield b.timeline(
+        b.call(0, "server", "listen 60000"),
+        b.handshake(10),
+        b.call(5, "client", "connect server:60000", took_us=60, step=1),
+        b.call(80, "server", "accept as first"),
+        b.call(90, "client", "read(3)", None, socket="client/7", traced=True, pid=7),
+        b.segment(100, "client > fw > server", "PA", length=5),
+        b.segment(200, "server > fw", "R", server=True, lost=True),
+        b.arp(1),
+        b.arp(2, "fw > client", operation="reply"),
+        b.icmp(300),
+        b.icmp(301, kind=8, code=0, quotes=None),
+        b.kernel(210, "server", "tcp_send_reset", reason="NO_SOCKET", answers=Tcp("PA", 1, 2, 5)),
+        b.kernel(220, "server", "inet_sock_set_state", old="TCP_ESTABLISHED", state="TCP_CLOSE"),
+        b.drop(230, "fw", "NETFILTER_DROP"),
+        b.fault(240, LINK, "cut to client", step=2),
+        b.fault(250, "fw", "reject output tcp dport 5 with tcp-reset"),
+        b.ended(260, "client.b", "signal SIGPIPE", began_us=255, closed=("client.b/connection",), output="line\n"),
+        b.hit("fw"),
+        b.counted("server", OutRsts=1),
+        b.missed("packet", 3),
+        script=[("server", "listen 60000 = ok"), ("client", "start connect server:60000"), (LINK, "cut to client")],
+        results=[b.result(0, "ok"), b.result(1, None, 5), b.result(2, "ok", 240)],
+        of=b.REJECTING,
+    )
+    yield b.timeline(b.syn(0), taps=[Tap("client", LINK)], sources=[], kernel="", lab_us=0)
+    links = ("a -- sw", "sw -- r", "b -- r", "r -- b")
+    yield b.timeline(
+        b.fault(0, "r -- b (2)", "cut"), b.fault(1, "b -- r", "heal"), of=b.plan(*links, r="router", sw="switch")
+    )
+    yield b.timeline()
+
+
+@pytest.mark.parametrize("timeline", [*builders_timelines()], ids=["all of it", "one tap", "two cables", "nothing"])
+def test_the_builders_timelines(tmp_path: Path, timeline: Timeline) -> None:
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+
+
+EVERY_EVENT: list[Event] = [
+    Packet(5, "fw", "eth0", LINK, "out", B, A, Tcp("RA", 0, 1000001), 64),
+    Packet(6, "fw", "eth0", LINK, "out", Endpoint("10.0.0.2", 0), Endpoint("10.0.0.1", 0),
+           Icmp(3, 1, 40, "tcp", A, B, 1000000), 64),
+    Call(7, "client", "client", "connect", Errno("ECONNREFUSED"), 9, Connect("server", 80),
+         socket="client/connection", local=A, remote=B, step=1, pid=30185),
+    ProcessEnd(10, "client", "client.b", Signalled("SIGPIPE"), 8, closed=("client.b/connection",)),
+    Kernel(11, "server", "tcp_send_reset", B, A, "NO_SOCKET", answers=Tcp("S", 1000000, 0)),
+    Drop(12, "fw", "NETFILTER_DROP", A, B, Udp(5), 77),
+    Fault(13, "fw -- client (2)", Cut("fw"), 14, 2),
+    Fault(14, "fw", AddRule(parse_rule("output drop tcp dport 5")), 15),
+    RuleHit(16, "fw", "FORWARD", 1, parse_rule("reject tcp dport 80 with tcp-reset"), 2),
+    Counters(17, "server", {"OutRsts": 1}),
+    Missed(18, "", "packet", 3),
+]  # fmt: skip
 
 
 def test_the_lines(tmp_path: Path) -> None:
-    packet = Packet(5, "fw", "eth0", "client -- fw", "out", "tcp", "10.0.1.2", "10.0.0.1", flags="RA")
-    timeline = Timeline(SCENARIO, (packet,), (StepResult(0, "ok", 1, 2, ok=True),), kernel="6.18", probes=("packet",))
+    """The format, letter by letter, is in a file: whoever changes it counts the version up."""
+    timeline = replace(
+        run_of(*EVERY_EVENT),
+        steps=(StepResult(0, Ok(), 1, 2, ok=True), StepResult(1, None, 3, 4, ok=True)),
+        taps=frozenset({Tap("fw", LINK), Tap("fw", None)}),
+        sources=frozenset({"strace", "call"}),
+        kernel="6.18",
+    )
+    assert {type(event) for event in EVERY_EVENT} == set(EVENT_TYPES)
     write(timeline, tmp_path / "run.jsonl")
-    header, event = map(json.loads, (tmp_path / "run.jsonl").read_text().splitlines())
-    assert header == {
-        "netsim": 1,
-        "scenario": "example",
-        "text": SCENARIO.text,
-        "engine": "host",
-        "kernel": "6.18",
-        "lab_ns": 0,
-        "wall_ns": 0,
-        "events": 1,
-        "probes": ["packet"],
-        "steps": [{"index": 0, "observed": "ok", "start_ns": 1, "end_ns": 2, "ok": True}],
-    }
-    assert (event["index"], event["source"], event["node"], event["flags"]) == (0, "packet", "fw", "RA")
+    golden = Path(__file__).with_name("every-event.jsonl")
+    assert (tmp_path / "run.jsonl").read_text() == golden.read_text()
+    assert read(golden) == timeline
 
 
 def test_a_scenario_made_in_python_is_written_as_text(tmp_path: Path) -> None:
-    write(Timeline(replace(SCENARIO, text=""), ()), tmp_path / "run.jsonl")
-    found = read(tmp_path / "run.jsonl").scenario
-    assert found.topology == SCENARIO.topology
-    assert [step.text for step in found.script] == ["listen 80", "connect server:80"]
+    steps = tuple(replace(step, line=0) for step in SCENARIO.script)
+    timeline = replace(run_of(), scenario=replace(SCENARIO, text="", script=steps))
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+
+
+def test_a_file_with_the_newlines_of_another_system(tmp_path: Path) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_bytes(SCENARIO.text.replace("\n", "\r\n").encode())
+    assert load(path) == SCENARIO
+
+
+def test_what_building_took(tmp_path: Path) -> None:
+    timeline = replace(run_of(), build_ns=5, down_ns=7)
+    assert again(timeline, tmp_path / "run.jsonl") == timeline
+
+
+def test_paths_may_be_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(run_of(), "run.jsonl")
+    assert read("run.jsonl") == read(Path("run.jsonl")) == run_of()
+
+
+def test_a_timeline_without_a_scenario(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        write(replace(run_of(), scenario=None), tmp_path / "run.jsonl")
+    assert str(caught.value) == (
+        "this timeline has no scenario, and only the run of one can be saved so far; save what 'netsim run' makes"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_could_steer_a_terminal_is_not_written(tmp_path: Path) -> None:
-    packet = Packet(5, "fw", "eth0", "client -- fw", "out", "arp", "", "", detail="\x1b[31mred\udc80")
-    write(Timeline(SCENARIO, (packet,)), tmp_path / "run.jsonl")
-    (found,) = read(tmp_path / "run.jsonl").events
-    assert isinstance(found, Packet)
-    assert found.detail == "\ufffd[31mred\ufffd"
-
-
-@pytest.fixture
-def lines(tmp_path: Path) -> list[str]:
-    """A recording of two events, as lines to be spoiled."""
-    packet = Packet(5, "fw", "eth0", "client -- fw", "out", "tcp", "10.0.1.2", "10.0.0.1")
-    write(Timeline(SCENARIO, (packet, packet), (StepResult(0, "ok", 1, 2, ok=True),)), tmp_path / "good.jsonl")
-    return (tmp_path / "good.jsonl").read_text().splitlines(keepends=True)
-
-
-def refusal(path: Path, content: str | bytes) -> str:
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(InputError) as caught:
-        read(path)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    assert str(path) in sentence
-    return sentence.replace(str(path), "FILE")
-
-
-CUT = "the recording ends here, before all of it was there; it was cut short"
-NO_JSON = "this line is no JSON; the file is damaged, or no recording"
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        ("", f"FILE:1: {CUT}"),
-        ("\n", f"FILE:1: {NO_JSON}"),
-        ("hello\n", f"FILE:1: {NO_JSON}"),
-        (b"\xff\xfe\x00\n", f"FILE:1: {NO_JSON}"),
-        (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", f"FILE:1: {NO_JSON}"),
-        ("[" * 100_000 + "\n", f"FILE:1: {NO_JSON}"),
-        ('{"netsim": ' + "9" * 5000 + "}\n", f"FILE:1: {NO_JSON}"),
-        ("[1]\n", "FILE:1: this line is no JSON object; the file is damaged, or no recording"),
-        ('{"a": 1}\n', "FILE:1: this is no recording; make one with 'netsim run NAME --record FILE'"),
-        ('{"netsim": 2}\n', "FILE:1: this recording has version 2, and this netsim reads 1"),
-        ('{"netsim": true}\n', "FILE:1: this recording has version True, and this netsim reads 1"),
-        ('{"netsim": "1"}\n', "FILE:1: this recording has version '1', and this netsim reads 1"),
-        ('{"netsim": 1}\n', "FILE:1: 'scenario' is missing"),
-        ("x" * ((8 << 20) + 1), "FILE:1: this line has more than 8,388,608 bytes; it is none of netsim's"),
-    ],
-    ids=range(14),
-)
-def test_a_foreign_file(tmp_path: Path, content: str | bytes, sentence: str) -> None:
-    assert refusal(tmp_path / "run.jsonl", content) == sentence
-
-
-A_NAME = "a name is made of a-z, 0-9 and '-', starts with a letter and does not end with '-'"
-A_STEP = {"index": 9, "observed": "", "start_ns": 0, "end_ns": 0, "ok": True}
-THE_SOURCES = "the sources are packet, call, process, kernel, counters, rule, fault"
-
-
-@pytest.mark.parametrize(
-    ("line", "change", "sentence"),
-    [
-        (
-            1,
-            {"text": "a"},
-            "in its scenario example.yaml:1:1: a scenario is the text 'a' here; write a mapping such as title: ...",
-        ),
-        (1, {"scenario": "../x"}, f"'../x' cannot be a scenario's name: {A_NAME}"),
-        (1, {"kernel": 6}, "'kernel' is 6, and should be a text without control characters"),
-        (1, {"kernel": "\x1b"}, r"'kernel' is '\x1b', and should be a text without control characters"),
-        (1, {"engin": "host"}, "unknown field 'engin'; did you mean 'engine'?"),
-        (1, {"events": -1}, "'events' is -1, and should be a number of lines"),
-        (1, {"probes": "all"}, "'probes' should be a list of texts"),
-        (1, {"steps": [1]}, "'steps' should be a list of objects"),
-        (1, {"steps": [{}]}, "'index' is missing"),
-        (1, {"steps": [A_STEP]}, "there is no step 9 in the recorded scenario"),
-        (2, {"index": 1}, "'index' should be 0; lines are missing, or were moved"),
-        (2, {"source": "gossip"}, f"unknown source 'gossip'; {THE_SOURCES}"),
-        (2, {"source": None}, f"unknown source None; {THE_SOURCES}"),
-        (2, {"source": "call"}, "'process' is missing"),
-        (2, {"time_ns": 1.5}, "'time_ns' is 1.5, and should be a whole number"),
-        (2, {"time_ns": True}, "'time_ns' is True, and should be a whole number"),
-        (2, {"time_ns": 1 << 70}, "'time_ns' is 1180591620717411303424, and should be a whole number"),
-        (2, {"direction": "up"}, "'direction' is 'up', and should be 'out' or 'in'"),
-        (2, {"lost": 0}, "'lost' is 0, and should be true or false"),
-        (2, {"node": "nas"}, "there is no node 'nas' in the recorded scenario"),
-        (2, {"link": "a -- b"}, "there is no link 'a -- b' in the recorded scenario"),
-        (2, {"colour": "red"}, "unknown field 'colour'"),
-        (3, {"time_ns": 4}, "this event is older than the one before it; events are sorted by time"),
-    ],
-)
-def test_a_damaged_line(tmp_path: Path, lines: list[str], line: int, change: dict[str, Any], sentence: str) -> None:
-    changed = json.dumps(json.loads(lines[line - 1]) | change) + "\n"
-    spoiled = [*lines[: line - 1], changed, *lines[line:]]
-    assert refusal(tmp_path / "run.jsonl", "".join(spoiled)) == f"FILE:{line}: {sentence}"
-
-
-def test_a_recording_that_was_cut_short(tmp_path: Path, lines: list[str]) -> None:
-    path = tmp_path / "run.jsonl"
-    assert refusal(path, "".join(lines[:2])) == f"FILE:3: {CUT}"
-    assert refusal(path, "".join(lines)[:-20]) == f"FILE:3: {NO_JSON}"
-    assert refusal(path, lines[0] + lines[2]) == "FILE:2: 'index' should be 0; lines are missing, or were moved"
-
-
-def test_lines_behind_the_end(tmp_path: Path, lines: list[str]) -> None:
-    sentence = "FILE:4: more lines follow than the 2 events announced"
-    assert refusal(tmp_path / "run.jsonl", "".join([*lines, lines[2]])) == sentence
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_damaged_byte_never_ends_in_a_traceback(tmp_path: Path, lines: list[str], seed: int) -> None:
-    chance = random.Random(seed)
-    content = bytearray("".join(lines).encode())
-    for _ in range(30):
-        spoiled = bytearray(content)
-        for _ in range(chance.randint(1, 3)):
-            spoiled[chance.randrange(len(spoiled))] = chance.randrange(256)
-        (tmp_path / "run.jsonl").write_bytes(spoiled)
-        try:
-            read(tmp_path / "run.jsonl")
-        except InputError as error:
-            assert "\n" not in str(error)  # noqa: PT017  (a change of a letter in a text may do no harm)
+    call = Call(5, "fw", "fw", "read", Ok(), 6, detail="\x1b[31mred\udc80")
+    (found,) = again(run_of(call), tmp_path / "run.jsonl").events
+    assert found == replace(call, detail="\ufffd[31mred\ufffd")

@@ -56,7 +56,9 @@ def test_it_fits_the_schema(path: Path, validator: jsonschema.Draft202012Validat
 
 def test_the_schema_takes_what_the_reader_takes(validator: jsonschema.Draft202012Validator) -> None:
     text = GOOD.replace("client: {}", "client:").replace("kind: router", "sysctls: {net.ipv4.ip_forward: off}")
-    text = text.replace("  - fw -- server", "  - fw -- server: {subnet: 10.9.0.0/24}") + "expect: [reset, no reset]\n"
+    text = text.replace("  - fw -- server", "  - fw -- server: {subnet: 10.9.0.0/24}")
+    text += "  - fw: reject output tcp dport 5 with tcp-reset\n  - fw: drop\n"
+    text += "expect: [reset, no reset, failure: {call: setsockopt, errno: timeout}]\n"
     validator.validate(yaml.safe_load(text))
     parse_scenario(text.replace("reset, no reset", "no reset"), "x", "f.yaml")
 
@@ -78,6 +80,8 @@ def test_the_schema_takes_what_the_reader_takes(validator: jsonschema.Draft20201
         ("server: listen 80", "server: lisen 80"),
         ("server: listen 80", "lab: listen 80"),
         ("server: listen 80", "fw -- server: listen 80"),
+        ("server: listen 80", "fw -- server (two): cut"),
+        ("client -- fw", "client -- fw (2)"),
         ("server: listen 80", "server.b: crash"),
         ("server: listen 80", "server: start listen 80"),
         ("script:", "expect: [resett]\nscript:"),

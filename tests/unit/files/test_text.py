@@ -37,7 +37,7 @@ def without_rights() -> Iterator[None]:
 
 def test_a_text_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbftitle: \xc3\xa4\r\n")
-    assert read_text(tmp_path / "a.yaml") == "title: \u00e4\r\n"
+    assert read_text(tmp_path / "a.yaml") == "title: \u00e4\n"
 
 
 def test_missing(tmp_path: Path) -> None:

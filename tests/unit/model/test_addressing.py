@@ -147,3 +147,14 @@ def test_a_pool_that_is_used_up() -> None:
     taken = [link(f"a{i}", f"b{i}", f"10.{i * 64}.0.0/10") for i in range(4)]
     error = refusal(by_hand(*taken, link("x", "y")))
     assert str(error) == "10.0.0.0/8 has no subnet left for so many links; set some subnets by hand"
+
+
+@pytest.mark.parametrize("links", [("s1 -- s2", "s1 -- s2"), ("s1 -- s2", "s2 -- s3", "s3 -- s1")])
+def test_switches_in_a_circle(links: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="closes a circle of switches"):
+        segments(topology("a -- s1", *links, s1="switch", s2="switch", s3="switch"))
+
+
+def test_switches_in_a_row() -> None:
+    row = topology("a -- s1", "s1 -- s2", "s2 -- s3", "b -- s3", "c -- s2", s1="switch", s2="switch", s3="switch")
+    assert len(segments(row)) == 1

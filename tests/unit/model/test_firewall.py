@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netsim.errors import InputError
-from netsim.model.firewall import REJECT_WITH, USAGE, Rule, parse_rule, port
+from netsim.model.firewall import REJECT_WITH, USAGE, Rule, parse_rule, port, usual_chain
 
 
 @pytest.mark.parametrize(
@@ -22,9 +24,39 @@ from netsim.model.firewall import REJECT_WITH, USAGE, Rule, parse_rule, port
     ],
 )
 def test_a_rule(text: str, rule: Rule) -> None:
-    found = parse_rule(text)
-    assert found.text == " ".join(text.split())
-    assert found == Rule(**{name: getattr(rule, name) for name in Rule.__slots__} | {"text": found.text})
+    assert parse_rule(text) == rule
+    assert str(rule) == " ".join(text.split())
+    assert parse_rule(rule.body) == replace(rule, chain=None)
+
+
+@pytest.mark.parametrize("kind", ["host", "router", "switch"])
+def test_a_rule_without_a_chain_goes_where_its_node_makes_it_useful(kind: str) -> None:
+    assert usual_chain(kind) == ("forward" if kind == "router" else "input")
+    assert str(parse_rule("drop tcp").in_chain(usual_chain(kind))) == f"{usual_chain(kind)} drop tcp"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("reject tcp with tcp-reset", "tcp-reset"), ("reject", "icmp-port-unreachable"), ("drop", ""), ("accept tcp", "")],
+)
+def test_what_it_answers_with(text: str, answer: str) -> None:
+    assert parse_rule(text).answers_with == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("drop", True),
+        ("drop tcp from 10.0.0.1 to 10.0.1.2 sport 5 dport 80", True),
+        ("drop udp", False),
+        ("drop from 10.0.1.2", False),
+        ("drop to 10.0.0.1", False),
+        ("drop tcp sport 80", False),
+        ("drop tcp dport 5", False),
+    ],
+)
+def test_what_it_matches(text: str, fits: bool) -> None:
+    assert parse_rule(text).matches("tcp", "10.0.0.1", "10.0.1.2", 5, 80) is fits
 
 
 @pytest.mark.parametrize("answer", [answer for answer in REJECT_WITH if answer != "tcp-reset"])

@@ -1,4 +1,4 @@
-"""Writes a file in one go: it is there as a whole, or it is not there."""
+"""Writes a file atomically: it is there as a whole, or whatever was there before still is."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 import netsim.errors
 from netsim.errors import HostError, InputError
-from netsim.files.target import check_target, replaced
+from netsim.files.atomic import check_target, replaced
 from tests.unit.files.test_text import NOBODY, without_rights
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
@@ -135,7 +135,7 @@ ON_A_FULL_DISK = """
 import os, sys
 from pathlib import Path
 from netsim.errors import HostError
-from netsim.files.target import replaced
+from netsim.files.atomic import replaced
 path = Path(sys.argv[1]) / "a.jsonl"
 path.write_text("old\\n")
 try:
