@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netsim.errors import NetsimError
-from netsim.linux import capture, cut, tracefs
+from netsim.engines.host import STATE
+from netsim.errors import HostError, NetsimError
+from netsim.linux import capture, cut, tracing
 from netsim.linux.keeper_state import KeeperState
 from netsim.linux.lab import Lab, up
 from netsim.model.firewall import Rule
@@ -53,7 +55,7 @@ def _in_a_lab() -> list[Ability]:
     about = "the network itself"
     topology = Topology((Node("a"), Node("switch", "switch"), Node("b")), (Link("a", "switch"), Link("switch", "b")))
     try:
-        lab = up(make_plan(topology), f"doctor-{os.getpid()}")
+        lab = up(make_plan(topology), f"doctor-{os.getpid()}", STATE)
     except (NetsimError, OSError, RuntimeError) as error:
         remedy = "CONFIG_NET_NS, CONFIG_VETH, CONFIG_BRIDGE; in a container, --privileged"
         return [Ability(name, False, True, f"{about}: {_sentence(error)}", remedy)]
@@ -68,7 +70,12 @@ def _in_a_lab() -> list[Ability]:
                 f"{_APT.format('iptables')}; CONFIG_IP_NF_FILTER",
             ),
             _try("cutting a cable", lambda: lab.keeper.ask(cut.cut, 0), "cut, heal", "CONFIG_NF_TABLES_NETDEV"),
-            _trace(),
+            _try(
+                "tracepoints",
+                lambda: _trace(lab),
+                "the kernel's own reasons: tcp_send_reset and the like",
+                tracing.NEEDS,
+            ),
             _try(
                 "netem", lambda: lab.keeper.ask(_netem), "not used yet: delay and loss on links", "CONFIG_NET_SCH_NETEM"
             ),
@@ -93,10 +100,23 @@ def _rule(lab: Lab) -> None:
     lab.place("a", [Rule("reject", protocol="tcp", dport=1, answer="tcp-reset")])
 
 
-def _trace() -> Ability:
-    there = tracefs.available()
-    about = "the kernel's own reasons: tcp_send_reset and the like"
-    return Ability("tracepoints", there, False, about, "CONFIG_FTRACE; root on the host itself, not in a container")
+def _trace(lab: Lab) -> None:
+    """Have a connection refused, and see whether the kernel tells of it."""
+    (namespace,), fds = lab.keeper.ask_files(capture.open_captures, ("a",))
+    try:
+        with tracing.open_tracing() as traced:
+            traced.watch(namespace)
+            lab.keeper.ask(_be_refused)
+            if not traced.read():
+                raise HostError("tracepoints are on, and nothing comes of them")
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _be_refused(state: KeeperState) -> None:
+    with state.inside("a"), socket.socket() as sock:
+        sock.connect_ex(("127.0.0.1", 1))
 
 
 def _netem(state: KeeperState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import socket
 import struct
 
@@ -19,12 +20,15 @@ _RETURN = 0x06
 
 
 def open_captures(state: KeeperState, nodes: tuple[str, ...]) -> WithFiles:
-    """Open a capture on each of these nodes, in their order. Runs in the keeper."""
+    """Open a capture on each of these nodes, and give the inode numbers of their namespaces; both in their order.
+
+    Runs in the keeper.
+    """
     fds = []
     for node in nodes:
         with state.inside(node):
             fds.append(_open())
-    return WithFiles(None, tuple(fds))
+    return WithFiles(tuple(os.fstat(state.namespaces[node]).st_ino for node in nodes), tuple(fds))
 
 
 def _open() -> int:

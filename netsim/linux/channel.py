@@ -1,7 +1,13 @@
-"""Whole Python values, and open files with them, from one of netsim's own processes to another."""
+"""Whole Python values, and open files with them, from one of netsim's own processes to another.
+
+A channel is never out of step. Whatever ends a call before its value is through, an interrupt or a defect,
+closes the channel as well: there is no next value that could be taken for this one, and the other end sees
+that it is alone.
+"""
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import struct
@@ -12,6 +18,7 @@ from netsim.errors import NetsimError
 
 _HEADER = struct.Struct("!QI")
 _MAX_FDS = 253  # SCM_MAX_FD
+_GONE = (BrokenPipeError, ConnectionResetError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,15 @@ class WithFiles:
     fds: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """The traceback of a process that ends here; whoever receives it raises a RuntimeError that shows it."""
+
+    trace: str
+
+
 class ChannelClosed(NetsimError):  # noqa: N818 - mostly it is no error: the other end's life is over
-    """The process at the other end is gone."""
+    """The process at the other end is gone, or this end was closed."""
 
     def __str__(self) -> str:
         return "one of the lab's own processes was killed; 'netsim clean' gives back what is left"
@@ -32,24 +46,54 @@ class ChannelClosed(NetsimError):  # noqa: N818 - mostly it is no error: the oth
 def send(sock: socket.socket, value: object, fds: tuple[int, ...] = ()) -> None:
     """Send a value; raises ChannelClosed. It must be picklable: both ends are the same program."""
     body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    _check_open(sock)
     try:
-        socket.send_fds(sock, [_HEADER.pack(len(body), len(fds))], fds[:_MAX_FDS])
-        sock.sendall(body)
-    except (BrokenPipeError, ConnectionResetError) as gone:
-        raise ChannelClosed from gone
+        message = _HEADER.pack(len(body), len(fds)) + body
+        sent = socket.send_fds(sock, [message], fds[:_MAX_FDS])
+        if sent < len(message):
+            sock.sendall(memoryview(message)[sent:])
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, _GONE):
+            raise ChannelClosed from error
+        raise
 
 
 def receive(sock: socket.socket) -> tuple[Any, list[int]]:
-    """Wait for a value and its descriptors; raises ChannelClosed."""
+    """Wait for a value and its descriptors; raises ChannelClosed, and RuntimeError for a Defect."""
+    _check_open(sock)
+    fds: list[int] = []
     try:
         header, fds, _, _ = socket.recv_fds(sock, _HEADER.size, _MAX_FDS)
-        header += _exactly(sock, _HEADER.size - len(header)) if header else b""
-        if not header:
-            raise ChannelClosed
-        size, _ = _HEADER.unpack(header)
-        return pickle.loads(_exactly(sock, size)), fds  # noqa: S301 - our own process sent it
-    except ConnectionResetError as gone:
-        raise ChannelClosed from gone
+        if header:
+            size, _ = _HEADER.unpack(header + _exactly(sock, _HEADER.size - len(header)))
+            value = pickle.loads(_exactly(sock, size))  # noqa: S301 - our own process sent it
+            if isinstance(value, Defect):
+                raise RuntimeError(value.trace)
+            return value, fds
+    except BaseException as error:
+        sock.close()
+        for fd in fds:
+            os.close(fd)
+        if isinstance(error, _GONE):
+            raise ChannelClosed from error
+        raise
+    raise ChannelClosed
+
+
+def exchange(sock: socket.socket, value: object, fds: tuple[int, ...] = ()) -> tuple[Any, list[int]]:
+    """Send a value and wait for the answer; raises ChannelClosed."""
+    try:
+        send(sock, value, fds)
+        return receive(sock)
+    except BaseException:  # in between, too
+        sock.close()
+        raise
+
+
+def _check_open(sock: socket.socket) -> None:
+    if sock.fileno() < 0:
+        raise ChannelClosed
 
 
 def _exactly(sock: socket.socket, size: int) -> bytes:

@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from netsim.errors import HostError, InputError
@@ -19,12 +20,12 @@ from netsim.model.names import nearest, shown
 _CGROUPS = "/sys/fs/cgroup"
 
 
-def enter(lab: str, node: str, argv: list[str]) -> NoReturn:
+def enter(lab: str, node: str, argv: list[str], state: Path) -> NoReturn:
     """Become a program on a node. Raises InputError for a lab, node or program that is not there, and HostError."""
-    namespace = _open_node(lab, node)
+    namespace = _open_node(lab, node, state)
     try:
         syscalls.setns(namespace)
-        _see_the_node(lab)
+        _see_the_node(state / lab)
     except OSError as error:
         raise HostError(f"cannot enter {node} of lab {lab}: {error}; it takes root") from error
     os.close(namespace)
@@ -64,9 +65,9 @@ def shell_argv(lab: str, node: str) -> list[str]:
     return [shell, "--rcfile", f"/proc/self/fd/{script}", "-i"]
 
 
-def _open_node(lab: str, node: str) -> int:
-    standing = [name for name in journal.labs() if journal.is_alive(name)]
-    keeper = journal.keeper_pid(lab) if lab in standing else None
+def _open_node(lab: str, node: str, state: Path) -> int:
+    standing = [name for name in journal.labs(state) if journal.is_alive(name, state)]
+    keeper = journal.keeper_pid(lab, state) if lab in standing else None
     if keeper is None:
         raise InputError(f"no lab called {shown(lab)} is standing{nearest(lab, standing)}")
     known = nodes(lab)
@@ -82,7 +83,7 @@ def _open_node(lab: str, node: str) -> int:
         raise HostError(f"cannot open {path}: {error.strerror}; it takes root") from error
 
 
-def _see_the_node(lab: str) -> None:
+def _see_the_node(directory: Path) -> None:
     """In a mount namespace of this process's own: the lab's names in /etc/hosts, the node's interfaces in /sys.
 
     A name that the lab does not know is unknown at once: nobody waits for a name server that cannot be reached.
@@ -91,7 +92,7 @@ def _see_the_node(lab: str) -> None:
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
     for name in (HOSTS, RESOLVER):
         if os.path.exists(f"/etc/{name}"):
-            syscalls.mount(str(journal.STATE / lab / name), f"/etc/{name}", flags=syscalls.MS_BIND)
+            syscalls.mount(str(directory / name), f"/etc/{name}", flags=syscalls.MS_BIND)
     cgroups = os.open(_CGROUPS, os.O_PATH | os.O_CLOEXEC) if os.path.ismount(_CGROUPS) else None
     read_only = syscalls.MS_RDONLY if os.statvfs("/sys").f_flag & os.ST_RDONLY else 0
     syscalls.mount("sysfs", "/sys", "sysfs", read_only)

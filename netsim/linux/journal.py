@@ -1,8 +1,8 @@
 """What a lab has made outside its own processes, written down before it is made.
 
-A directory per lab under the state directory (/run/netsim for root); in it the journal, one JSON
-object a line. The lab's keeper holds a lock on it for as long as it lives: a journal that can be
-locked belongs to a lab whose keeper is dead, and `netsim clean` gives back what it names.
+A directory per lab under the engine's state directory; in it the journal, one JSON object a line. The
+lab's keeper holds a lock on it for as long as it lives: a journal that can be locked belongs to a lab
+whose keeper is dead, and `netsim clean` gives back what it names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any
 
 from netsim.errors import HostError, InputError
 
-STATE = Path("/run/netsim")
 _JOURNAL = "journal"
 _FLOCK = struct.Struct("hhqqi4x")
 """struct flock of fcntl(2): type, whence, start, length, pid."""
@@ -30,7 +29,7 @@ class Journal:
     """The open, locked journal of one lab."""
 
     lab: str
-    home: Path
+    directory: Path
     fd: int
 
     def note(self, kind: str, **what: object) -> None:
@@ -43,33 +42,33 @@ class Journal:
 
     def erase(self) -> None:
         """Remove the lab's directory, when everything that it names is given back."""
-        with state_locked(self.home.parent):
-            for name in os.listdir(self.home):
-                (self.home / name).unlink()
-            self.home.rmdir()
+        with state_locked(self.directory.parent):
+            for name in os.listdir(self.directory):
+                (self.directory / name).unlink()
+            self.directory.rmdir()
         os.close(self.fd)
-        remove_if_empty(self.home.parent)
+        remove_if_empty(self.directory.parent)
 
 
-def open_journal(lab: str, state: Path = STATE) -> Journal:
+def open_journal(lab: str, state: Path) -> Journal:
     """Begin the journal of a new lab; raises InputError where one of that name stands already."""
-    home = state / lab
+    directory = state / lab
     with state_locked(state, make=True):
         try:
-            home.mkdir(mode=0o755)
+            directory.mkdir(mode=0o755)
         except FileExistsError:
             raise InputError(
                 f"a lab called {lab} is standing already; 'netsim down {lab}' ends it, or give this one "
                 "another name with --lab"
             ) from None
         except OSError as error:
-            raise HostError(f"cannot make {home}: {error.strerror}") from error
-        journal = _lock(lab, home, os.O_CREAT | os.O_EXCL)
+            raise HostError(f"cannot make {directory}: {error.strerror}") from error
+        journal = _lock(lab, directory, os.O_CREAT | os.O_EXCL)
     assert journal is not None
     return journal
 
 
-def claim_dead(state: Path = STATE) -> Iterator[tuple[Journal, list[dict[str, Any]]]]:
+def claim_dead(state: Path) -> Iterator[tuple[Journal, list[dict[str, Any]]]]:
     """Yield the journal of every lab whose keeper is dead, locked, with what it names."""
     for lab in labs(state):
         try:
@@ -81,12 +80,12 @@ def claim_dead(state: Path = STATE) -> Iterator[tuple[Journal, list[dict[str, An
             yield journal, journal.entries()
 
 
-def is_alive(lab: str, state: Path = STATE) -> bool:
+def is_alive(lab: str, state: Path) -> bool:
     """Tell whether a lab's keeper lives."""
     return keeper_pid(lab, state) is not None
 
 
-def keeper_pid(lab: str, state: Path = STATE) -> int | None:
+def keeper_pid(lab: str, state: Path) -> int | None:
     """The process that holds a lab's journal locked; None where nobody does. Raises PermissionError without root."""
     try:
         fd = os.open(state / lab / _JOURNAL, os.O_RDWR | os.O_CLOEXEC)
@@ -100,7 +99,7 @@ def keeper_pid(lab: str, state: Path = STATE) -> int | None:
         os.close(fd)
 
 
-def labs(state: Path = STATE) -> list[str]:
+def labs(state: Path) -> list[str]:
     """The names of all labs that stand, or that a dead keeper left."""
     try:
         return sorted(entry.name for entry in os.scandir(state) if entry.is_dir(follow_symlinks=False))
@@ -108,7 +107,7 @@ def labs(state: Path = STATE) -> list[str]:
         return []
 
 
-def read_journal(lab: str, state: Path = STATE) -> list[dict[str, Any]]:
+def read_journal(lab: str, state: Path) -> list[dict[str, Any]]:
     """What another lab's journal names, in the order in which it was made."""
     try:
         return _entries((state / lab / _JOURNAL).read_bytes())
@@ -121,9 +120,9 @@ def _entries(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def _lock(lab: str, home: Path, flags: int) -> Journal | None:
+def _lock(lab: str, directory: Path, flags: int) -> Journal | None:
     try:
-        fd = os.open(home / _JOURNAL, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
+        fd = os.open(directory / _JOURNAL, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
     except FileNotFoundError:  # it went while we looked
         return None
     try:
@@ -131,7 +130,7 @@ def _lock(lab: str, home: Path, flags: int) -> Journal | None:
     except OSError:
         os.close(fd)
         return None
-    return Journal(lab, home, fd)
+    return Journal(lab, directory, fd)
 
 
 @contextmanager
@@ -162,7 +161,7 @@ def state_locked(state: Path, make: bool = False) -> Iterator[None]:
             os.close(fd)
 
 
-def remove_if_empty(state: Path = STATE) -> None:
+def remove_if_empty(state: Path) -> None:
     """Remove the state directory behind the last lab."""
     with suppress(OSError), state_locked(state):  # other labs stand, or another has removed it
         state.rmdir()

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from netsim.errors import LabError, NetsimError
@@ -24,6 +25,8 @@ from netsim.linux.journal import open_journal
 from netsim.linux.keeper_state import KeeperState, new_state
 from netsim.linux.stale import give_back
 from netsim.model.plan import Plan
+
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,8 +54,7 @@ class Keeper:
 
     def _exchange(self, function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, list[int]]:
         try:
-            channel.send(self.sock, (function, args, kwargs))
-            (good, value), fds = channel.receive(self.sock)
+            (good, value), fds = channel.exchange(self.sock, (function, args, kwargs))
         except channel.ChannelClosed as gone:
             raise LabError("keep the lab", self.lab, 3, "its keeper was killed; 'netsim clean' tidies up") from gone
         if not good:
@@ -60,30 +62,57 @@ class Keeper:
         return value, fds
 
     def close(self) -> None:
-        """Have the keeper give everything back, and wait until it has."""
-        self.sock.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        """Have the keeper give everything back, and wait until it has: an interrupt is raised only then."""
+        try:
+            self.sock.close()
+            _end(self.pid)
+        except KeyboardInterrupt:
+            _end(self.pid)
+            raise
 
 
-def start_keeper(lab: str, plan: Plan) -> Keeper:
+def start_keeper(lab: str, plan: Plan, directory: Path) -> Keeper:
     """Fork the keeper of a new lab and open its journal; raises InputError where that lab stands already.
 
     It inherits the plan: to pickle the routes of a large one would take longer than to pack them for the kernel.
     """
     ours, its = socket.socketpair()
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)  # an interrupt must find a keeper, or none
     pid = os.fork()
     if pid == 0:
-        ours.close()
-        _run(lab, plan, its)
-    its.close()
+        _run(lab, plan, directory, its)
+    _forked.add(pid)
     keeper = Keeper(lab, pid, ours)
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        its.close()
         keeper.ask(_hello)
     except BaseException:
         keeper.close()
         raise
     return keeper
+
+
+def end_keepers() -> None:
+    """End every keeper that this process has forked, and return when they have given everything back.
+
+    For a program that is interrupted: wherever that was, nothing is left of it afterwards.
+    """
+    for pid in tuple(_forked):
+        _end(pid)
+
+
+_forked: set[int] = set()
+"""The keepers that this process has forked and not yet waited for; it may have other children."""
+
+
+def _end(pid: int) -> None:
+    """End a keeper, one that was asked to stay as well; a child that is reaped already is left in peace."""
+    with suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+    _forked.discard(pid)
 
 
 def _hello(state: KeeperState) -> str:
@@ -95,7 +124,7 @@ def stay(state: KeeperState) -> None:
     state.stays = True
 
 
-def _run(lab: str, plan: Plan, first: socket.socket) -> None:
+def _run(lab: str, plan: Plan, directory: Path, first: socket.socket) -> None:
     """The keeper's life. Never returns."""
     status = 1
     try:
@@ -104,8 +133,9 @@ def _run(lab: str, plan: Plan, first: socket.socket) -> None:
         wake, woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
         try:
-            state = new_state(open_journal(lab), plan)
+            state = new_state(open_journal(lab, directory), plan)
         except BaseException as error:
             channel.receive(first)
             channel.send(first, (False, _portable(error)))
@@ -139,7 +169,7 @@ def _serve(state: KeeperState, main: socket.socket, wake: int) -> None:
             if fd == wake:
                 return
             if not _answer(state, main):
-                poll.unregister(main)
+                poll.unregister(fd)
                 if not state.stays:
                     return
 

@@ -15,6 +15,8 @@ from netsim.linux.netlink import NETLINK_NETFILTER, Netlink
 from netsim.linux.sysctl import Sysctls
 from netsim.model.plan import Plan
 
+_NO_IPV6 = "net.ipv6.conf.all.disable_ipv6"
+
 
 @dataclass(slots=True)
 class KeeperState:
@@ -22,14 +24,14 @@ class KeeperState:
 
     journal: Journal
     plan: Plan
-    home: int
-    """The keeper's own namespace: nothing of the host's, and where a dead machine's cables hang."""
+    own_netns: int
+    """The keeper's own namespace: nothing of the host's, and where a dead machine's interfaces wait."""
     sysctls: Sysctls
     namespaces: dict[str, int] = field(default_factory=dict)
     route: dict[str, Netlink] = field(default_factory=dict)
     filter: dict[str, Netlink] = field(default_factory=dict)
     children: dict[int, str] = field(default_factory=dict)
-    """The processes that the keeper has to bury: pid, and the node that it runs on."""
+    """The processes that the keeper has to wait for: pid, and the node that it runs on."""
     stays: bool = False
     """The lab is to outlive the process that made it."""
 
@@ -43,7 +45,7 @@ class KeeperState:
         try:
             yield
         finally:
-            syscalls.setns(self.home)
+            syscalls.setns(self.own_netns)
 
     def netfilter(self, node: str) -> Netlink:
         """The nfnetlink socket of a node, opened when it is first needed."""
@@ -61,7 +63,10 @@ def new_state(journal: Journal, plan: Plan) -> KeeperState:
         syscalls.unshare(syscalls.CLONE_NEWNET)
     except OSError as error:
         raise HostError(f"this system gives us no network namespace: {error}; in a container, --privileged") from error
-    return KeeperState(journal, plan, current_namespace(), Sysctls())
+    sysctls = Sysctls()
+    if sysctls.read(_NO_IPV6) == "0":  # an interface without an address must not look for neighbours and routers
+        sysctls.write("the lab", _NO_IPV6, "1")
+    return KeeperState(journal, plan, current_namespace(), sysctls)
 
 
 def current_namespace() -> int:

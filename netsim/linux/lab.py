@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from netsim.errors import LabError
-from netsim.linux import children, construct, cut, leftover_processes, netns_names, packet_filter
+from netsim.linux import construct, cut, netns_names, packet_filter, processes
 from netsim.linux.keeper import Keeper, start_keeper, stay
 from netsim.linux.keeper_state import KeeperState
 from netsim.linux.packet_filter import Placed
-from netsim.model.firewall import Rule
+from netsim.model.firewall import Rule, usual_chain
 from netsim.model.plan import Plan
 
 HOSTS = "hosts"
@@ -34,8 +36,11 @@ class Child:
     pidfd: int
 
     def close(self) -> None:
+        """Hang up. What the process does then is its own affair."""
         self.sock.close()
-        os.close(self.pidfd)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
 
 
 @dataclass(slots=True)
@@ -58,16 +63,17 @@ class Lab:
 
     def down(self) -> None:
         """End everything on the lab and give it back; returns when that is done."""
-        if self._filter:
-            self._filter.close()
-            self._filter = None
-        self.keeper.close()
+        try:
+            if self._filter:
+                self._filter.close()
+                self._filter = None
+        finally:
+            self.keeper.close()
 
     def end_filter_worker(self) -> None:
         """End the packet-filter worker: no more rules will be placed."""
         if self._filter:
-            self._filter.close()
-            self.bury(self._filter)
+            self.wait(self._filter)
             self._filter = None
             self._filter_ready = False
 
@@ -75,14 +81,28 @@ class Lab:
         """Make every node and link, all but the packet filters' rules."""
         self.keeper.ask(_build)
 
-    def fork(self, node: str, target: children.Target, *args: object) -> Child:
+    def fork(self, node: str, target: processes.Target, *args: object) -> Child:
         """Fork a process into a node ('' beside them all); it runs `target(socket, *args)`."""
-        pid, (sock, pidfd) = self.keeper.ask_files(children.fork_into, node, target, *args)
+        pid, (sock, pidfd) = self.keeper.ask_files(processes.fork_into, node, target, *args)
         return Child(pid, socket.socket(fileno=sock), pidfd)
 
-    def bury(self, child: Child) -> int:
-        """Wait for a child's end, and give its status as waitpid(2) does."""
-        return self.keeper.ask(children.reap, child.pid)
+    def kill(self, child: Child, number: int) -> None:
+        """Send a signal to a child; one that has ended is left in peace."""
+        self.keeper.ask(processes.kill_child, child.pid, number)
+
+    def read_sysctl(self, node: str, key: str) -> str | None:
+        """The value of a node's sysctl; None where this kernel has no such sysctl."""
+        return self.keeper.ask(_read_sysctl, node, key)
+
+    def wait(self, child: Child) -> int:
+        """Hang up, wait for a child's end, and give its status as waitpid(2) does."""
+        child.sock.close()
+        if child.pidfd >= 0:
+            poll = select.poll()
+            poll.register(child.pidfd, select.POLLIN)
+            poll.poll()  # here and not in the keeper, which must hear it when we are gone
+        child.close()
+        return self.keeper.ask(processes.wait, child.pid)
 
     def cut(self, link: int, arriving_at: str | None = None) -> None:
         """Cut a cable, in both directions or towards one end."""
@@ -111,9 +131,18 @@ class Lab:
         if not rules:
             return
         kind = self.plan.node(node).node.kind
-        wanted = [((rule.chain or _usual_chain(kind)).upper(), self._resolved(rule)) for rule in rules]
+        wanted = [((rule.chain or usual_chain(kind)).upper(), self._resolved(rule)) for rule in rules]
         placed = packet_filter.ask(self.filter_worker(), "place", self._namespace(node), wanted)
-        self.rules.setdefault(node, []).extend(placed)
+        as_written = [replace(one, rule=rule) for one, rule in zip(placed, rules, strict=True)]
+        self.rules.setdefault(node, []).extend(as_written)
+
+    def remove(self, node: str, rule: Rule) -> None:
+        """Take the last rule like this one away again."""
+        place = max(i for i, one in enumerate(self.rules[node]) if one.rule == rule)
+        gone = self.rules[node][place]
+        packet_filter.ask(self.filter_worker(), "remove", self._namespace(node), [gone])
+        later = [replace(o, number=o.number - 1) if o.chain == gone.chain else o for o in self.rules[node][place + 1 :]]
+        self.rules[node][place:] = later
 
     def raise_firewalls(self) -> None:
         """Put every node's own rules in place, the last part of building."""
@@ -154,9 +183,9 @@ class Lab:
         return replace(rule, source=source, destination=destination)
 
 
-def up(plan: Plan, name: str) -> Lab:
-    """Build a lab; raises LabError, InputError or HostError, and leaves nothing then."""
-    lab = start(plan, name)
+def up(plan: Plan, name: str, directory: Path) -> Lab:
+    """Build a lab, its journal in `directory`; raises LabError, InputError or HostError, and leaves nothing then."""
+    lab = start(plan, name, directory)
     try:
         lab.build()
         lab.raise_firewalls()
@@ -166,11 +195,15 @@ def up(plan: Plan, name: str) -> Lab:
     return lab
 
 
-def start(plan: Plan, name: str) -> Lab:
+def start(plan: Plan, name: str, directory: Path) -> Lab:
     """Start the processes behind a lab, with nothing built; the packet filter's library is loading meanwhile."""
-    lab = Lab(name, plan, start_keeper(name, plan))
-    if any(node.node.firewall for node in plan.nodes):
-        lab.begin_filter_worker()
+    lab = Lab(name, plan, start_keeper(name, plan, directory))
+    try:
+        if any(node.node.firewall for node in plan.nodes):
+            lab.begin_filter_worker()
+    except BaseException:
+        lab.down()
+        raise
     return lab
 
 
@@ -181,10 +214,6 @@ def leave_standing(lab: Lab, about: dict[str, Any]) -> None:
     lab.keeper.ask(stay)
 
 
-def _usual_chain(kind: str) -> str:
-    return "FORWARD" if kind == "router" else "INPUT"
-
-
 def _build(state: KeeperState) -> None:
     construct.build(state)
     netns_names.show_names(state)
@@ -193,7 +222,7 @@ def _build(state: KeeperState) -> None:
     cookies = []
     for node in state.namespaces:
         with state.inside(node):
-            cookies.append(leftover_processes.cookie())
+            cookies.append(processes.cookie())
     state.journal.note("namespaces", cookies=[number for number in cookies if number])
 
 
@@ -204,7 +233,7 @@ def hosts_text(plan: Plan) -> str:
 
 
 def _write(state: KeeperState, name: str, content: str) -> None:
-    path = state.journal.home / name
+    path = state.journal.directory / name
     path.write_text(content)
     path.chmod(0o644)
 
@@ -212,6 +241,11 @@ def _write(state: KeeperState, name: str, content: str) -> None:
 def _sysctl(state: KeeperState, node: str, key: str, value: str) -> None:
     with state.inside(node):
         state.sysctls.write(node, key, value)
+
+
+def _read_sysctl(state: KeeperState, node: str, key: str) -> str | None:
+    with state.inside(node):
+        return state.sysctls.read(key)
 
 
 def _read(state: KeeperState, node: str, path: str) -> str:
@@ -223,9 +257,7 @@ def _power_off(state: KeeperState, node: str) -> None:
     if node not in state.route:
         raise LabError("crash", node, 3, "it is switched off already")
     construct.power_off(state, node)
-    children.bury(state, node)
-    inode = os.fstat(state.namespaces[node]).st_ino
-    leftover_processes.end(list(leftover_processes.in_namespaces({inode})))
+    processes.kill_all(state, node)
 
 
 def _power_on(state: KeeperState, node: str) -> None:

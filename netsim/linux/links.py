@@ -1,18 +1,41 @@
-"""The messages that make links, addresses and routes (rtnetlink(7))."""
+"""Links, addresses and routes: the messages that make them (rtnetlink(7)), and the wait until a link can be used."""
 
 from __future__ import annotations
 
+import errno
+import socket
 import struct
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from netsim.linux.netlink import CREATE, EXCL, Message, attribute, nested, text, u32
+from netsim.errors import LabError
+from netsim.linux.keeper_state import KeeperState
+from netsim.linux.netlink import (
+    CREATE,
+    EXCL,
+    NETLINK_ROUTE,
+    Message,
+    Netlink,
+    attribute,
+    find_attribute,
+    nested,
+    text,
+    u32,
+)
 from netsim.model.plan import Interface, NodePlan, PlannedRoute
 
-_NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 19, 20, 24
+LIMIT_S = 60.0
+"""After so long without any news the kernel will not switch an interface on any more."""
+
+_NEWLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 18, 19, 20, 24
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
 _IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES, _IFLA_GSO_MAX_SEGS = 31, 32, 40
+_IFLA_OPERSTATE, _IFLA_EXT_MASK, _IFLA_NEW_IFINDEX = 16, 29, 49
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER, _BR_MCAST_SNOOPING = 1, 2, 1, 23
+_RTMGRP_LINK = 1
 _IFF_UP = 1
+_IF_OPER_UP = 6
+_WITHOUT_STATISTICS = u32(_IFLA_EXT_MASK, 1 << 3)
 _IFA_F_NODAD = 2
 _LO = 1
 _ROUTE_KINDS = {"unicast": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8, "throw": 9}
@@ -55,13 +78,10 @@ def up(index: int, name: str) -> Message:
     return Message(_SETLINK, 0, _ifinfo.pack(0, 0, index, _IFF_UP, _IFF_UP), "set", name, "up")
 
 
-def move(index: int, namespace: int, name: str, at: int) -> Message:
-    """Move an interface to another namespace under a name and an index of its own there."""
-    body = _ifinfo.pack(0, 0, index, 0, 0) + u32(_IFLA_NET_NS_FD, namespace) + text(_IFLA_IFNAME, name)
-    return Message(_SETLINK, 0, body + u32(_IFLA_NEW_IFINDEX, at), f"move {name}")
-
-
-_IFLA_NEW_IFINDEX = 49
+def move(index: int, namespace: int, name: str) -> Message:
+    """Move an interface to another namespace under a name of its own there, and set it up again in the same breath."""
+    body = _ifinfo.pack(0, 0, index, _IFF_UP, _IFF_UP) + u32(_IFLA_NET_NS_FD, namespace) + text(_IFLA_IFNAME, name)
+    return Message(_SETLINK, 0, body + u32(_IFLA_NEW_IFINDEX, index), f"move {name}")
 
 
 def bridge(index: int, ports: tuple[Interface, ...]) -> list[Message]:
@@ -106,7 +126,7 @@ def route(line: PlannedRoute) -> Message:
     return Message(_NEWROUTE, CREATE | EXCL, body, "add the route to", destination)
 
 
-def furnish(plan: NodePlan, ready: frozenset[int] = frozenset()) -> list[Message]:
+def configuration(plan: NodePlan, ready: frozenset[int] = frozenset()) -> list[Message]:
     """Everything that a node needs behind its cables; interfaces whose index is in `ready` are up already."""
     messages = [up(_LO, "lo")]
     messages += [up(i.index, i.name) for i in plan.interfaces if i.index not in ready]
@@ -115,3 +135,46 @@ def furnish(plan: NodePlan, ready: frozenset[int] = frozenset()) -> list[Message
     messages += [address(i) for i in plan.interfaces if i.address is not None]
     messages += [route(line) for line in plan.routes]
     return messages
+
+
+def wait_until_up(state: KeeperState, node: str, interfaces: Sequence[Interface]) -> None:
+    """Wait until all of these interfaces of a node can send; raises LabError for one that never can.
+
+    The kernel switches an interface on in the background after its carrier has come (net/core/link_watch.c).
+    Until then it swallows what is sent, a SYN would come again only a second later, and a bridge's port is closed.
+
+    To ask for an interface switches it on since Linux 6.8 (commit facd15dfd691); before, the news that
+    it is on have to be waited for. News may be lost (ENOBUFS), so they only say when to ask again.
+    """
+    route = state.route[node]
+    late = [one for one, up in zip(interfaces, are_up(route, interfaces), strict=True) if not up]
+    if late:
+        with state.inside(node), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE) as news:
+            news.bind((0, _RTMGRP_LINK))
+            news.settimeout(LIMIT_S)
+            for interface in late:
+                _wait(route, news, interface)
+
+
+def _wait(route: Netlink, news: socket.socket, interface: Interface) -> None:
+    while not all(are_up(route, [interface])):
+        try:
+            news.recv(1 << 16)
+        except TimeoutError:
+            wanted = f"wait for the carrier of {interface.name}"
+            said = f"nothing has come from {interface.peer} for {LIMIT_S:.0f} s"
+            raise LabError(wanted, route.node, errno.ETIMEDOUT, said) from None
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+
+
+def are_up(route: Netlink, interfaces: Sequence[Interface]) -> list[bool]:
+    """Ask of each interface whether it can send: operational state UP (RFC 2863)."""
+    asked = [
+        Message(_GETLINK, 0, _ifinfo.pack(0, 0, one.index, 0, 0) + _WITHOUT_STATISTICS, "look at", one.name)
+        for one in interfaces
+    ]
+    return [
+        find_attribute(answer[_ifinfo.size :], _IFLA_OPERSTATE) == bytes([_IF_OPER_UP]) for answer in route.query(asked)
+    ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from netsim.errors import LabError
 
@@ -17,7 +17,10 @@ REQUEST, ACK, EXCL, CREATE, APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
 _NLMSG_ERROR = 2
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
+_ERRNO = struct.Struct("=i")
 _SEND_BYTES = 32768
+_QUERIES_AT_ONCE = 32
+"""Their answers have to fit in the socket's buffer: 208 KiB, where nobody has changed net.core.rmem_default."""
 _NESTED = 0x8000
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
@@ -74,101 +77,70 @@ class Netlink:
 
         Only the last asks for an acknowledgement: the kernel works in order, and reports a failure unasked.
         """
-        batch: list[tuple[Message, bytes]] = []
+        batch: list[Message] = []
         size = 0
         for message in messages:
             packed = _HEADER.size + len(message.body)
             if size + packed > _SEND_BYTES and batch:
-                self._send(batch)
+                self._check(batch)
                 batch, size = [], 0
-            batch.append((message, message.body))
+            batch.append(message)
             size += packed
         if batch:
-            self._send(batch)
+            self._check(batch)
 
-    def _send(self, batch: list[tuple[Message, bytes]]) -> None:
-        first = self._sequence + 1
-        self._sequence += len(batch)
-        parts: list[bytes] = []
-        for number, (message, body) in enumerate(batch, first):
-            flags = message.flags | REQUEST | (ACK if number == self._sequence else 0)
-            parts += (_HEADER.pack(_HEADER.size + len(body), message.kind, flags, number, 0), body)
-        self._sock.send(b"".join(parts))
+    def batch(self, begin: Message, messages: Sequence[Message], end: Message) -> None:
+        """Send an nfnetlink batch: all of it or nothing; raises LabError."""
+        self._check([begin, *messages, end], all_or_none=True)
+
+    def query(self, messages: Sequence[Message]) -> Iterator[bytes]:
+        """Send requests that have one answer each, and yield these, without their headers; raises LabError."""
+        for first in range(0, len(messages), _QUERIES_AT_ONCE):
+            some = messages[first : first + _QUERIES_AT_ONCE]
+            for message, kind, body in self._ask(some, len(some) - 1):
+                if kind == _NLMSG_ERROR:
+                    raise LabError(message.what, self.node, -_ERRNO.unpack_from(body)[0])
+                yield body
+
+    def _check(self, messages: Sequence[Message], all_or_none: bool = False) -> None:
+        """Send requests, and raise LabError for the first that is refused once the last one is answered.
+
+        `all_or_none`: they stand between two that begin and end a batch. Where its beginning is refused,
+        nothing else is answered, and its end never is.
+        """
         refused = None
-        for sequence, number in self._answers(self._sequence):
+        for message, kind, body in self._ask(messages, len(messages) - 1 - all_or_none, ACK):
+            number = -_ERRNO.unpack_from(body)[0] if kind == _NLMSG_ERROR else 0
             if number and refused is None:
-                refused = LabError(batch[sequence - first][0].what, self.node, number)
+                refused = LabError(message.what, self.node, number)
+            if all_or_none and message is messages[0]:
+                break
         if refused:
             raise refused
 
-    def _answers(self, last: int) -> Iterable[tuple[int, int]]:
-        """Yield (sequence, errno) of each answer, until the one to the last request."""
-        while True:
+    def _ask(self, messages: Sequence[Message], last: int, flags: int = 0) -> Iterator[tuple[Message, int, bytes]]:
+        """Send requests, the last with more flags, and yield each answer with its request, until the last's."""
+        first = self._sequence + 1
+        self._sequence += len(messages)
+        parts: list[bytes] = []
+        for number, message in enumerate(messages, first):
+            more = REQUEST | flags if number == first + last else REQUEST
+            size = _HEADER.size + len(message.body)
+            parts += (_HEADER.pack(size, message.kind, message.flags | more, number, 0), message.body)
+        self._sock.send(b"".join(parts))
+        sequence = 0
+        while sequence != first + last:
             data = self._sock.recv(1 << 16)
             at = 0
             while at < len(data):
                 size, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
-                if kind == _NLMSG_ERROR:
-                    number = -struct.unpack_from("=i", data, at + _HEADER.size)[0]
-                    yield sequence, number
-                    if sequence == last:
-                        return
+                if sequence >= first:
+                    yield messages[sequence - first], kind, data[at + _HEADER.size : at + size]
                 at += (size + 3) & ~3
 
-    def batch(self, begin: Message, messages: Sequence[Message], end: Message) -> None:
-        """Send an nfnetlink batch: all of it or nothing; raises LabError."""
-        everything = [begin, *messages, end]
-        first = self._sequence + 1
-        self._sequence += len(everything)
-        parts = []
-        for number, message in enumerate(everything, first):
-            asked = ACK if begin is not message is not end and number == self._sequence - 1 else 0
-            parts.append(
-                _HEADER.pack(_HEADER.size + len(message.body), message.kind, message.flags | REQUEST | asked, number, 0)
-            )
-            parts.append(message.body)
-        self._sock.send(b"".join(parts))
-        for sequence, number in self._answers(self._sequence - 1):
-            if number:
-                raise LabError(everything[sequence - first].what, self.node, number)
 
-
-class LinkWatch:
-    """Hears about every change of an interface in the namespace in which it was opened."""
-
-    _NEWLINK, _LINK_GROUP, _OPERSTATE_UP = 16, 1, 6
-    _LIMIT_S = 30.0
-    """The kernel tells of 100 interfaces a second where all of them came up before it began (linkwatch)."""
-
-    def __init__(self) -> None:
-        self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE)
-        self._sock.bind((0, self._LINK_GROUP))
-        self._sock.settimeout(self._LIMIT_S)
-
-    def wait_until_running(self, index: int) -> None:
-        """Wait for the news that an interface can send. A kernel that never tells costs that long, no more."""
-        try:
-            while not self._says_up(self._sock.recv(1 << 16), index):
-                pass
-        except TimeoutError:
-            return
-
-    def _says_up(self, data: bytes, index: int) -> bool:
-        at = 0
-        while at < len(data):
-            size, kind, _, _, _ = _HEADER.unpack_from(data, at)
-            if kind == self._NEWLINK and struct.unpack_from("=i", data, at + _HEADER.size + 4)[0] == index:
-                operstate = _find(data[at + _HEADER.size + 16 : at + size], 16)  # struct ifinfomsg, IFLA_OPERSTATE
-                if operstate and operstate[0] == self._OPERSTATE_UP:
-                    return True
-            at += (size + 3) & ~3
-        return False
-
-    def close(self) -> None:
-        self._sock.close()
-
-
-def _find(attributes: bytes, wanted: int) -> bytes | None:
+def find_attribute(attributes: bytes, wanted: int) -> bytes | None:
+    """The payload of the first attribute of a kind."""
     at = 0
     while at + _ATTRIBUTE.size <= len(attributes):
         size, kind = _ATTRIBUTE.unpack_from(attributes, at)

@@ -26,11 +26,11 @@ def show_names(state: KeeperState) -> None:
     lab = state.journal.lab
     keeper, prefix = os.getpid(), node_path(lab, "")
     wanted = {f"{prefix}{node}": _target(keeper, fd) for node, fd in state.namespaces.items()}
-    with state_locked(state.journal.home.parent):  # or another lab's end removes the directory meanwhile
+    with state_locked(state.journal.directory.parent):  # or another lab's end removes the directory meanwhile
         taken = next(filter(os.path.lexists, wanted), None)
         if taken:
             raise InputError(f"{taken} exists and is not netsim's; give the lab another name with --lab")
-        if not DIRECTORY.exists() or _is_ours(state.journal.home):
+        if not DIRECTORY.exists() or _is_ours(state.journal.directory):
             state.journal.note("directory", path=str(DIRECTORY))
             DIRECTORY.mkdir(mode=0o755, exist_ok=True)
         state.journal.note("names", keeper=keeper, paths=list(wanted))
@@ -38,10 +38,10 @@ def show_names(state: KeeperState) -> None:
             os.symlink(target, path)
 
 
-def _is_ours(home: Path) -> bool:
+def _is_ours(directory: Path) -> bool:
     """Has another lab that still stands made the directory? Then it goes with the last of them."""
-    others = (lab for lab in labs(home.parent) if lab != home.name)
-    return any(entry["made"] == "directory" for lab in others for entry in read_journal(lab, home.parent))
+    others = (lab for lab in labs(directory.parent) if lab != directory.name)
+    return any(entry["made"] == "directory" for lab in others for entry in read_journal(lab, directory.parent))
 
 
 def is_name_of(path: str, keeper: int) -> bool:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netsim.linux import leftover_processes, netns_names, tracefs
-from netsim.linux.children import bury
-from netsim.linux.journal import STATE, claim_dead, remove_if_empty, state_locked
+from netsim.linux import netns_names, processes
+from netsim.linux.journal import claim_dead, remove_if_empty, state_locked
 from netsim.linux.keeper_state import KeeperState
 
 
@@ -26,30 +25,27 @@ class Leftover:
 
 def give_back(state: KeeperState) -> None:
     """End everything that runs in the lab, drop its namespaces, and remove what the journal names."""
-    bury(state)
-    inodes = {os.fstat(fd).st_ino for fd in state.namespaces.values()}
-    if inodes:
-        leftover_processes.end(list(leftover_processes.in_namespaces(inodes)))
+    processes.kill_all(state)
     for sock in (*state.route.values(), *state.filter.values()):
         sock.close()
     for fd in state.namespaces.values():
         os.close(fd)
-    _remove(state.journal.entries(), state.journal.home.parent)
+    _remove(state.journal.entries(), state.journal.directory.parent)
     state.journal.erase()
 
 
-def clean(dry_run: bool = False, state: Path = STATE) -> list[Leftover]:
+def clean(state: Path, dry_run: bool = False) -> list[Leftover]:
     """Give back what dead keepers left, and say what it was; `dry_run` only says."""
     found = []
     for journal, entries in claim_dead(state):
-        lost = [pid for pid in leftover_processes.in_dead_namespaces(_cookies(entries)) if pid != os.getpid()]
+        lost = [pid for pid in processes.in_dead_namespaces(_cookies(entries)) if pid != os.getpid()]
         found += [Leftover(journal.lab, "process", str(pid)) for pid in lost]
         found += [Leftover(journal.lab, kind, what) for kind, what in _present(entries)]
-        found.append(Leftover(journal.lab, "directory", str(journal.home)))
+        found.append(Leftover(journal.lab, "directory", str(journal.directory)))
         if dry_run:
             os.close(journal.fd)
             continue
-        leftover_processes.end(lost)
+        processes.kill(lost)
         _remove(entries, state)
         journal.erase()
     if not dry_run:
@@ -65,8 +61,6 @@ def _present(entries: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
     for entry in entries:
         if entry["made"] == "names":
             yield from (("name", p) for p in entry["paths"] if netns_names.is_name_of(p, entry["keeper"]))
-        elif entry["made"] == "tracefs" and tracefs.exists(entry["instance"]):
-            yield "tracefs", entry["instance"]
 
 
 def _remove(entries: list[dict[str, Any]], state: Path) -> None:
@@ -80,5 +74,3 @@ def _remove(entries: list[dict[str, Any]], state: Path) -> None:
             case "directory":
                 with state_locked(state), suppress(OSError):  # others use it
                     Path(entry["path"]).rmdir()
-            case "tracefs":
-                tracefs.remove(entry["instance"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -114,7 +115,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def close_all_but(keep: set[int]) -> None:
-    """Close what a forked process has inherited: a namespace or a channel lives as long as anybody holds it."""
+    """Close what a forked process has inherited: a namespace or a channel lives as long as anybody holds it.
+
+    Python objects that own what is closed are never finalised from now on: by then their descriptors' numbers may be
+    somebody else's.
+    """
+    gc.freeze()
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     first = 0
     for fd in (*sorted(keep), limit):

@@ -6,11 +6,15 @@ own is quick, and is renewed now and then.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 
 from netsim.errors import LabError
 from netsim.linux import syscalls
+
+Settings = dict[str, Mapping[str, str]]
+"""Sysctls and their values, by the kind of node."""
 
 _WRITES_PER_MOUNT = 256
 
@@ -45,7 +49,9 @@ class Sysctls:
             os.close(fd)
 
     def write(self, node: str, key: str, value: str) -> None:
-        """Set a sysctl; raises LabError."""
+        """Set a sysctl of the namespace's own; raises LabError."""
+        if os.path.normpath(_path(key)).split("/")[:2] != ["sys", "net"]:
+            raise LabError(f"set sysctl {key} = {value}", node, errno.EPERM, "it is the host's, and no network's")
         try:
             fd = os.open(_path(key), os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._mounted())
             try:
@@ -66,7 +72,7 @@ def _path(key: str) -> str:
     return "sys/" + key.replace(".", "/")
 
 
-def baseline(sysctls: Sysctls, uses_ipv6: bool) -> dict[str, Mapping[str, str]]:
+def baseline(sysctls: Sysctls, uses_ipv6: bool) -> Settings:
     """What must be written in a fresh namespace so that a lab does not depend on its host, by kind of node.
 
     A namespace inherits some sysctls from the host: those are read once, in a fresh namespace, and
@@ -80,7 +86,7 @@ def baseline(sysctls: Sysctls, uses_ipv6: bool) -> dict[str, Mapping[str, str]]:
         "net.ipv4.conf.default.rp_filter": "0",
         "net.ipv6.conf.all.disable_ipv6": "0" if uses_ipv6 else "1",
     }
-    found: dict[str, Mapping[str, str]] = {}
+    found: Settings = {}
     for kind in ("host", "router", "switch"):
         forwards = "1" if kind == "router" else "0"
         of_kind = {"net.ipv4.ip_forward": forwards, **wanted}

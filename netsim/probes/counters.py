@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsim.linux.lab import Lab
+from collections.abc import Callable
 
 Counts = dict[str, int]
 
@@ -10,9 +10,9 @@ _SECTIONS = {"Tcp", "TcpExt"}
 _GAUGES = {"TcpCurrEstab", "TcpRtoAlgorithm", "TcpRtoMin", "TcpRtoMax", "TcpMaxConn"}
 
 
-def read(lab: Lab, node: str) -> Counts:
-    """Read all counters of a node, as `TcpOutRsts` and `TcpExtTCPAbortOnClose`."""
-    return parse(lab.read(node, "snmp")) | parse(lab.read(node, "netstat"))
+def read(file: Callable[[str], str]) -> Counts:
+    """Read all counters of a node, as `TcpOutRsts` and `TcpExtTCPAbortOnClose`; `file` reads below its /proc/net."""
+    return parse(file("snmp")) | parse(file("netstat"))
 
 
 def parse(text: str) -> Counts:

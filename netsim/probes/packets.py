@@ -3,142 +3,133 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from socket import AF_INET6, inet_ntoa, inet_ntop
 
-from netsim.model.event import Fault, Packet
-from netsim.model.plan import Plan
-from netsim.probes.recorder import Frame
+from netsim.model.endpoint import Endpoint
+from netsim.model.event import Arp, Icmp, Other, Packet, Segment, Tcp, Udp
+from netsim.model.network import Network
+from netsim.probes.frame import Frame
 
 _FLAGS = "FSRPAU"
 _SHOWN_FLAGS = "SFRPAU"
 _IPV4, _ARP, _IPV6 = 0x0800, 0x0806, 0x86DD
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
-_UNREACHABLE = {
-    0: "net unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable",
-    4: "fragmentation needed", 9: "net prohibited", 10: "host prohibited", 13: "admin prohibited",
-}  # fmt: skip
-_ICMP_TYPES = {0: "echo reply", 8: "echo request", 11: "time exceeded"}
-_tcp = struct.Struct("!HHIIBBHHH")
+_NAMES = {_TCP: "tcp", _UDP: "udp", _ICMP: "icmp", _ICMP6: "icmp6"}
+_QUOTING = {3, 4, 5, 11, 12}
+"""ICMP types that quote the packet that they are about (RFC 792)."""
+_tcp = struct.Struct("!HHIIBBH")
 _ipv4 = struct.Struct("!BBHHHBBH4s4s")
 _ipv6 = struct.Struct("!4xHBB16s16s")
 
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A time in which what arrives at one end of a link is lost."""
-
-    link: str
-    node: str
-    start_ns: int
-    end_ns: int
+FLAG_NAMES = tuple("".join(n for n in _SHOWN_FLAGS if bits >> _FLAGS.index(n) & 1) for bits in range(64))
+"""The names of the TCP flags, by their bits."""
 
 
-def cuts(faults: Iterable[Fault], plan: Plan, end_ns: int) -> list[Cut]:
-    """When was which end of which cable deaf: from the faults of a run that ended at `end_ns`."""
-    ends = {link.name: (link.a, link.b) for link in plan.topology.links}
-    open_since: dict[tuple[str, str], int] = {}
-    found = []
-    for fault in faults:
-        if fault.fault == "cut":
-            _, _, to = fault.text.partition(" to ")
-            for node in [to] if to else ends[fault.node]:
-                open_since.setdefault((fault.node, node), fault.end_ns)
-        elif fault.fault == "heal":
-            mended = [key for key in open_since if key[0] == fault.node]
-            found += [Cut(*key, open_since.pop(key), fault.time_ns) for key in mended]
-    return found + [Cut(*key, since, end_ns + 1) for key, since in open_since.items()]
+def parse(frames: Iterable[Frame], network: Network, is_cut: Callable[[str, str, int], bool]) -> Iterator[Packet]:
+    """Turn frames into events; a switch's bridge is left out, since its ports show the same frames.
 
-
-def parse(frames: Iterable[Frame], plan: Plan, deaf: Iterable[Cut] = ()) -> Iterator[Packet]:
-    """Turn the frames on the lab's links into events; lo and a switch's bridge are left out."""
+    `is_cut(link, node, time_ns)` says which cables were cut towards whom: the tap there is before the cut.
+    """
     wires = {
-        (node.node.name, interface.name): plan.topology.links[interface.link].name
-        for node in plan.nodes
-        for interface in node.interfaces
+        (name, interface.name): network.link_ids[interface.link]
+        for name in network.nodes
+        for interface in network.interfaces(name)
     }
-    deaf = tuple(deaf)
+    switches = {name for name in network.nodes if network.kind(name) == "switch"}
     for frame in frames:
         link = wires.get((frame.node, frame.interface))
-        packet = _frame(frame, link) if link else None
-        if packet is not None:
-            lost = packet.direction == "in" and any(
-                c.link == link and c.node == frame.node and c.start_ns <= frame.time_ns < c.end_ns for c in deaf
-            )
-            yield replace(packet, lost=True) if lost else packet
+        if link is None and (frame.interface != "lo" or frame.outgoing):
+            continue  # over loopback both directions are shown; one is enough
+        read = read_frame(frame.data)
+        if read is None:
+            continue
+        src, dst, segment, ttl, ident = read
+        lost = link is not None and not frame.outgoing and is_cut(link, frame.node, frame.time_ns)
+        yield Packet(
+            frame.time_ns, frame.node, frame.interface, link, "out" if frame.outgoing else "in", src, dst, segment, ttl,
+            ident, lost, frame.overheard and frame.node not in switches,
+        )  # fmt: skip
 
 
-def _frame(frame: Frame, link: str) -> Packet | None:
-    data = frame.data
+Read = tuple[Endpoint, Endpoint, Segment, int, int]
+"""Source, destination, what it carries, TTL, identification."""
+
+
+def read_frame(data: bytes) -> Read | None:
+    """Read an Ethernet frame; None for one that carries neither ARP nor IP, or is cut short."""
     if len(data) < 34:
         return None
-    (kind,) = struct.unpack_from("!H", data, 12)
-    blank = Packet(
-        frame.time_ns, frame.node, frame.interface, link, "out" if frame.outgoing else "in", protocol="", src="", dst=""
-    )
+    kind = data[12] << 8 | data[13]
     try:
-        if kind == _IPV4:
-            return _over_ipv4(blank, data[14:])
-        if kind == _IPV6:
-            return _over_ipv6(blank, data[14:])
+        if kind in {_IPV4, _IPV6}:
+            return read_ip(data[14:])
         if kind == _ARP:
-            return _arp(blank, data[14:])
-    except struct.error:  # cut short: nothing that we can read
+            return _read_arp(data[14:])
+    except (struct.error, IndexError):  # cut short: nothing that we can read
         return None
     return None
 
 
-def _arp(blank: Packet, data: bytes) -> Packet:
+def _read_arp(data: bytes) -> Read:
     operation, _, sender, _, target = struct.unpack_from("!6xH6s4s6s4s", data)
-    src, dst = str(IPv4Address(sender)), str(IPv4Address(target))
-    detail = f"who has {dst}? tell {src}" if operation == 1 else f"{src} is here"
-    return replace(blank, protocol="arp", src=src, dst=dst, detail=detail)
+    return _end4(sender, 0), _end4(target, 0), Arp("request" if operation == 1 else "reply"), 0, 0
 
 
-def _over_ipv4(blank: Packet, data: bytes) -> Packet:
-    first, _, total, ident, _, ttl, protocol, _, src, dst = _ipv4.unpack_from(data)
+def read_ip(data: bytes) -> Read:
+    """Read a packet from its IPv4 or IPv6 header on; raises struct.error or IndexError where it is cut short."""
+    return _read_ipv6(data) if data[0] >> 4 == 6 else _read_ipv4(data)
+
+
+def _read_ipv4(data: bytes) -> Read:
+    first, _, total, ident, fragment, ttl, protocol, _, src, dst = _ipv4.unpack_from(data)
     header = (first & 0xF) * 4
-    packet = replace(blank, src=str(IPv4Address(src)), dst=str(IPv4Address(dst)), ttl=ttl, ident=ident)
-    return _transport(packet, protocol, data[header:], total - header)
+    if fragment & 0x1FFF:  # what follows is from the middle of a packet, and no header
+        return _end4(src, 0), _end4(dst, 0), Other(_NAMES.get(protocol, str(protocol)), total - header), ttl, ident
+    sport, dport, segment = _transport(protocol, data[header:], total - header)
+    return _end4(src, sport), _end4(dst, dport), segment, ttl, ident
 
 
-def _over_ipv6(blank: Packet, data: bytes) -> Packet:
+def _read_ipv6(data: bytes) -> Read:
     size, protocol, ttl, src, dst = _ipv6.unpack_from(data)
-    packet = replace(blank, src=str(IPv6Address(src)), dst=str(IPv6Address(dst)), ttl=ttl)
-    return _transport(packet, protocol, data[_ipv6.size :], size)
+    sport, dport, segment = _transport(protocol, data[_ipv6.size :], size)
+    return _end6(src, sport), _end6(dst, dport), segment, ttl, 0
 
 
-def _transport(packet: Packet, protocol: int, data: bytes, size: int) -> Packet:
+@lru_cache(1 << 16)
+def _end4(address: bytes, port: int) -> Endpoint:
+    return Endpoint(inet_ntoa(address), port)
+
+
+@lru_cache(1 << 16)
+def _end6(address: bytes, port: int) -> Endpoint:
+    return Endpoint(inet_ntop(AF_INET6, address), port)
+
+
+def _transport(protocol: int, data: bytes, size: int) -> tuple[int, int, Segment]:
     if protocol == _TCP:
-        sport, dport, seq, ack, offset, bits, window, _, _ = _tcp.unpack_from(data)
-        found = {name for i, name in enumerate(_FLAGS) if bits >> i & 1}
-        return replace(
-            packet,
-            protocol="tcp",
-            sport=sport,
-            dport=dport,
-            seq=seq,
-            ack=ack if "A" in found else 0,
-            flags="".join(name for name in _SHOWN_FLAGS if name in found),
-            length=size - (offset >> 4) * 4,
-            window=window,
-        )
+        sport, dport, seq, ack, offset, bits, window = _tcp.unpack_from(data)
+        flags = FLAG_NAMES[bits & 63]
+        return sport, dport, Tcp(flags, seq, ack if bits & 16 else 0, size - (offset >> 4) * 4, window)
     if protocol == _UDP:
         sport, dport = struct.unpack_from("!HH", data)
-        return replace(packet, protocol="udp", sport=sport, dport=dport, length=size - 8)
+        return sport, dport, Udp(size - 8)
     if protocol == _ICMP:
-        return _icmp(packet, data, size)
-    return replace(packet, protocol="icmp6" if protocol == _ICMP6 else str(protocol), length=size)
+        return 0, 0, _icmp(data, size)
+    return 0, 0, Other(_NAMES.get(protocol, str(protocol)), size)
 
 
-def _icmp(packet: Packet, data: bytes, size: int) -> Packet:
-    kind, code = struct.unpack_from("!BB", data)
-    said = _UNREACHABLE.get(code, f"unreachable, code {code}") if kind == 3 else _ICMP_TYPES.get(kind, f"type {kind}")
-    packet = replace(packet, protocol="icmp", length=size - 8, detail=said)
-    if kind not in {3, 11}:
-        return packet
+def _icmp(data: bytes, size: int) -> Icmp:
+    kind, code = data[0], data[1]
+    if kind not in _QUOTING:
+        return Icmp(kind, code, size - 8)
     quoted = data[8:]  # RFC 792: the IP header that it is about, and at least 8 bytes more
-    first, _, _, _, _, _, _, _, src, dst = _ipv4.unpack_from(quoted)
-    sport, dport = struct.unpack_from("!HH", quoted, (first & 0xF) * 4)
-    return replace(packet, detail=f"{said}: {IPv4Address(src)}:{sport} > {IPv4Address(dst)}:{dport}")
+    first, _, _, _, _, _, protocol, _, src, dst = _ipv4.unpack_from(quoted)
+    sport, dport, seq = struct.unpack_from("!HHI", quoted, (first & 0xF) * 4)
+    name = _NAMES.get(protocol, str(protocol))
+    if protocol not in {_TCP, _UDP}:
+        sport = dport = seq = 0
+    return Icmp(
+        kind, code, size - 8, name, _end4(src, sport), _end4(dst, dport), seq if protocol == _TCP else 0
+    )  # fmt: skip

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from netsim.linux import capture, channel, tracefs
+from netsim.linux import capture, channel
 from netsim.linux.lab import Lab
-from netsim.probes import reasons
-from netsim.probes.recorder import Drop, Order, Recorded, Take, record
+from netsim.probes.recorder import Leave, Order, Recorded, Take, record
 
 _AT_ONCE = 200
 """Descriptors in one message: the kernel's limit is 253."""
@@ -18,27 +17,27 @@ class Session:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        instance = lab.keeper.ask(tracefs.plan_trace)
-        self._recorder = lab.fork("", record, instance, reasons.EVENTS)
+        self._recorder = lab.fork("", record)
 
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._recorder.sock.close()
-        self._lab.bury(self._recorder)
-        os.close(self._recorder.pidfd)
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._lab.wait(self._recorder)
+        else:  # the lab itself is about to go, and may not answer any more
+            self._recorder.close()
 
     def listen(self, nodes: tuple[str, ...]) -> None:
         """Take in everything that these nodes send and receive, from now on."""
         for first in range(0, len(nodes), _AT_ONCE):
             some = nodes[first : first + _AT_ONCE]
-            _, fds = self._lab.keeper.ask_files(capture.open_captures, some)
-            self._order(Take(some), tuple(fds))
+            namespaces, fds = self._lab.keeper.ask_files(capture.open_captures, some)
+            self._order(Take(some, namespaces), tuple(fds))
 
     def leave(self, node: str) -> None:
         """Stop listening at a node, with nothing lost that was there."""
-        self._order(Drop(node))
+        self._order(Leave(node))
 
     def stop(self) -> Recorded:
         """End the recording and get all of it."""
@@ -47,9 +46,8 @@ class Session:
 
     def _order(self, order: Order, fds: tuple[int, ...] = ()) -> Recorded:
         try:
-            channel.send(self._recorder.sock, order, fds)
+            answer: Recorded = channel.exchange(self._recorder.sock, order, fds)[0]
         finally:
             for fd in fds:
                 os.close(fd)
-        answer, _ = channel.receive(self._recorder.sock)
-        return answer  # type: ignore[no-any-return]
+        return answer

@@ -19,7 +19,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -27,6 +27,7 @@ from typing import NoReturn
 from netsim.errors import HostError, InputError, NetsimError
 from netsim.linux import channel, syscalls
 from netsim.model.names import shown
+from netsim.model.result import Exited, Signalled, ending
 from netsim.processes import sandbox, strace
 
 OUTPUT_MAX = 16 << 10
@@ -39,7 +40,6 @@ _STRACE_ENDS_WITHIN_S = 2
 _NAMES = "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"
 """nsswitch.conf(5): an unknown name is unknown at once, and no resolver of the host's is asked."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SIGRTMIN = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,11 @@ class Started:
 class Ended:
     """The program has ended, and everything that it had left behind is gone too."""
 
-    outcome: str
-    """`exit N` or `signal SIGNAME`."""
+    outcome: Exited | Signalled
     output: str
     """The end of what it wrote to stdout and stderr; control characters are shown as \\xNN."""
-    strace: str
-    """For strace.parse; '' where its calls were not to be seen, or could not be."""
+    strace: str | None
+    """For strace.parse; None where its calls were not to be seen, or could not be."""
     start_ns: int
     end_ns: int
     clock_offset_ns: int
@@ -75,7 +74,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Send the command a signal; SIGKILL surely ends it. One that has ended already gets none."""
+    """Send the command and all of its children a signal; SIGKILL surely ends them. One that has ended gets none."""
 
     number: int
 
@@ -103,6 +102,7 @@ class _Text:
     head: bytes = b""
     tail: bytearray = field(default_factory=bytearray)
     left_out: int = 0
+    lines_out: int = 0
 
     def add(self, more: bytes) -> None:
         room = self.first - len(self.head)
@@ -111,11 +111,17 @@ class _Text:
         excess = len(self.tail) - self.last
         if excess > 0:
             self.left_out += excess
+            self.lines_out += self.tail.count(b"\n", 0, excess)
             del self.tail[:excess]
 
     def text(self) -> str:
-        between = b"\n" if self.head and self.left_out else b""
+        between = f"\n{strace.lines_missing(self.lines_out + 1)}\n".encode() if self.head and self.left_out else b""
         return (self.head + between + self.tail).decode("utf-8", "replace")
+
+
+def _stamped(part: bytes) -> bytes:
+    """Mark the end of each of strace's lines with the moment at which it was there: the call had returned by then."""
+    return part.replace(b"\n", b" @%d\n" % time.monotonic_ns())
 
 
 def serve(sock: socket.socket, argv: Sequence[str], hosts: str, traced: bool) -> None:
@@ -172,14 +178,13 @@ def _follow(sock: socket.socket, control: socket.socket, output: int, fds: list[
             try:
                 if fd == sock.fileno():
                     request, _ = channel.receive(sock)
-                    with suppress(ProcessLookupError):
-                        signal.pidfd_send_signal(pidfd, request.number)
+                    _signal(pidfd, request.number, bool(trace))
                     continue
                 if fd == control.fileno():
                     over, _ = channel.receive(control)
                     continue
                 part = os.read(fd, 1 << 16)
-                texts[fd].add(part)
+                texts[fd].add(_stamped(part) if fd in trace else part)
                 gone = not part
             except channel.ChannelClosed:
                 if fd == sock.fileno():
@@ -189,9 +194,29 @@ def _follow(sock: socket.socket, control: socket.socket, output: int, fds: list[
                 poll.unregister(fd)
                 waiting.remove(fd)
     over = over or _Over(signal.SIGKILL, time.monotonic_ns())  # its pid 1 was killed, and so was the command
-    traced = "".join(texts[fd].text() for fd in trace)
+    traced = "".join(texts[fd].text() for fd in trace) if trace else None
     offset_ns = time.monotonic_ns() - time.time_ns()
-    return Ended(_outcome(over.status), _readable(texts[output]), traced, start_ns, over.end_ns, offset_ns)
+    return Ended(ending(over.status), _readable(texts[output]), traced, start_ns, over.end_ns, offset_ns)
+
+
+def _signal(program: int, number: int, traced: bool) -> None:
+    """Signal a program, by its pidfd, and then the other processes of its PID namespace: not pid 1, and not strace."""
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(program, number)
+    for pid in _inside(os.stat("/proc/self/ns/pid_for_children").st_ino):
+        with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+            status = dict(line.split(b":", 1) for line in file)
+            first, held = status[b"NSpid"].split()[-1] == b"1", status[b"TracerPid"].strip() != b"0"
+            if not first and (held or not traced) and pid != _pid_behind(program):
+                os.kill(pid, number)
+
+
+def _inside(namespace: int) -> Iterator[int]:
+    """The processes of a PID namespace, by its inode number."""
+    for entry in os.listdir("/proc"):
+        with suppress(OSError):
+            if entry.isdigit() and os.stat(f"/proc/{entry}/ns/pid").st_ino == namespace:
+                yield int(entry)
 
 
 def _oversee(control: socket.socket, written: int, argv: Sequence[str], hosts: str, traced: bool) -> None:
@@ -325,16 +350,6 @@ def _traced() -> list[int]:
 def _pid_behind(pidfd: int) -> int:
     with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(b"Pid:"))
-
-
-def _outcome(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exit {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:  # a real-time signal without a name of its own
-        return f"signal SIGRTMIN+{-code - _SIGRTMIN}"
 
 
 def _readable(output: _Text) -> str:

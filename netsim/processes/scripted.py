@@ -13,22 +13,21 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from netsim.linux import channel
+from netsim.model import action as act
 from netsim.model.duration import parse_duration
-from netsim.model.event import end_text
-from netsim.model.step import POLL_EVENTS
+from netsim.model.endpoint import Endpoint
+from netsim.model.result import POLL_EVENTS, Count, Eof, Errno, Ok, Ready, Result, TimedOut
 
-CANCEL = signal.SIGUSR1
-"""Takes the process out of a call that blocks: the call's result is then `timeout`."""
+CANCEL = signal.SIGRTMIN + 7
+"""Takes the process out of a call that blocks: the call's result is then `timeout`. No step can name this signal."""
 
 _STAY = "stay"
 
 _PAYLOAD = bytes(range(256)) * 256
-_DEFAULT_BACKLOG = 128
-_DEFAULT_RECV = 65536
 _POLL_BITS = {
     "IN": select.POLLIN,
     "PRI": select.POLLPRI,
@@ -40,22 +39,18 @@ _POLL_BITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One call to make. Hosts are addresses by now."""
-
-    verb: str
-    args: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Done:
     """How a call went; times are CLOCK_MONOTONIC."""
 
-    result: str
+    result: Result
     start_ns: int
     end_ns: int
-    local: str = ""
-    remote: str = ""
+    socket: int = 0
+    """The process's number for the socket that the call was made on; 0 for none. No number is used twice."""
+    made: int = 0
+    """The socket that accept() made."""
+    local: Endpoint | None = None
+    remote: Endpoint | None = None
 
 
 class _Cancelled(Exception):  # noqa: N818 - raised by the signal that ends a blocking call
@@ -63,12 +58,23 @@ class _Cancelled(Exception):  # noqa: N818 - raised by the signal that ends a bl
 
 
 @dataclass(slots=True)
+class _Socket:
+    """An open socket, and the addresses that it had when it was last given some: a dead one no longer tells them."""
+
+    number: int
+    sock: socket.socket
+    local: Endpoint | None = None
+    remote: Endpoint | None = None
+
+
+@dataclass(slots=True)
 class _Process:
     """The open sockets by name. They are kept until they are closed: a forgotten socket closes, and sends FIN."""
 
-    sockets: dict[str, socket.socket] = field(default_factory=dict)
-    ends: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """The addresses of each socket when it was last given some: a dead one no longer tells them."""
+    sockets: dict[str, _Socket] = field(default_factory=dict)
+    aside: list[_Socket] = field(default_factory=list)
+    """Those whose name another has taken."""
+    made: int = 0
     calling: bool = False
 
     def cancel(self, *_: object) -> None:
@@ -76,195 +82,198 @@ class _Process:
             self.calling = False
             raise _Cancelled
 
-    def get(self, name: str) -> socket.socket:
+    def get(self, name: str) -> _Socket:
         if name not in self.sockets:
             raise OSError(errno.EBADF, f"no socket called {name}")
         return self.sockets[name]
 
-    def get_or_make(self, name: str, family: int = socket.AF_INET) -> socket.socket:
-        if name not in self.sockets:
-            self.sockets[name] = socket.socket(family, socket.SOCK_STREAM)
+    def keep(self, name: str, sock: socket.socket) -> _Socket:
+        """Give a socket a name; one that had it stays open without."""
+        if name in self.sockets:
+            self.aside.append(self.sockets[name])
+        self.made += 1
+        self.sockets[name] = _Socket(self.made, sock)
         return self.sockets[name]
+
+    def get_or_make(self, name: str, family: int = socket.AF_INET) -> _Socket:
+        known = self.sockets.get(name)
+        return known or self.keep(name, socket.socket(family, socket.SOCK_STREAM))
 
 
 def serve(sock: socket.socket) -> None:
-    """The process's life: a Request, a call, a Done, until the other end is closed."""
+    """The process's life: an action, a call, a Done, until the other end is closed."""
     process = _Process()
     signal.signal(CANCEL, process.cancel)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     staying = False
     while True:
         try:
-            request, _ = channel.receive(sock)
+            action, _ = channel.receive(sock)
         except channel.ChannelClosed:
             while staying:
                 signal.pause()
             return
-        staying = staying or request.verb == _STAY
-        if request.verb != _STAY:
-            channel.send(sock, _perform(process, request))
+        staying = staying or action == _STAY
+        if action != _STAY:
+            channel.send(sock, _perform(process, action))
 
 
-def ask(sock: socket.socket, verb: str, args: Mapping[str, str]) -> Done:
-    """Have a scripted process make one call, and wait for it."""
-    channel.send(sock, Request(verb, args))
-    done: Done = channel.receive(sock)[0]
+def ask(sock: socket.socket, action: act.Action) -> Done:
+    """Have a scripted process make one call, and wait for it. Hosts are addresses by now."""
+    done: Done = channel.exchange(sock, action)[0]
     return done
 
 
 def stay(sock: socket.socket) -> None:
     """Have a scripted process keep its sockets open after the channel to it is closed, until it is killed."""
-    channel.send(sock, Request(_STAY, {}))
+    channel.send(sock, _STAY)
 
 
-def _perform(process: _Process, request: Request) -> Done:
-    call = _CALLS[request.verb]
-    args = request.args
+def _perform(process: _Process, action: act.Action) -> Done:
     start = end = time.monotonic_ns()
+    on: _Socket | None = None
     try:
-        bound = call(process, args)  # everything but the system call itself
+        on, call = _prepare(process, action)  # everything but the system call itself
         try:
             process.calling = True
             start = time.monotonic_ns()
-            result = bound()
+            result = call()
             end = time.monotonic_ns()
         finally:
             process.calling = False
     except _Cancelled:
-        end, result = time.monotonic_ns(), "timeout"
+        end, result = time.monotonic_ns(), TimedOut()
     except OSError as error:
-        end, result = time.monotonic_ns(), errno.errorcode.get(error.errno or 0, str(error))
-    name = args.get("socket", "listener" if request.verb == "listen" else "connection")
-    if request.verb in _GIVE_ADDRESSES and name in process.sockets:
-        about = process.sockets[name]
-        process.ends[name] = (_name(about.getsockname), _name(about.getpeername))
-    return Done(result, start, end, *process.ends.get(name, ("", "")))
+        end, result = time.monotonic_ns(), Errno(errno.errorcode.get(error.errno or 0, str(error.errno)))
+    done = Done(result, start, end, on.number if on else 0)
+    if on is None:
+        return done
+    if isinstance(action, act.Accept):
+        made = process.sockets[action.socket] if isinstance(result, Ok) else None
+        return done if made is None else replace(done, made=made.number, local=made.local, remote=made.remote)
+    if isinstance(action, act.Listen | act.Bind | act.Connect):
+        on.local = _name(on.sock.getsockname) or on.local
+    if isinstance(action, act.Connect):
+        on.remote = Endpoint(action.host, action.port)
+    return replace(done, local=on.local, remote=on.remote)
 
 
-_GIVE_ADDRESSES = frozenset({"listen", "bind", "connect", "accept"})
-
-
-def _name(ask: Callable[[], tuple[str, int]]) -> str:
+def _name(ask: Callable[[], tuple[str, int]]) -> Endpoint | None:
     try:
         host, port = ask()[:2]
     except OSError:
-        return ""
-    return end_text(host, port)
+        return None
+    return Endpoint(host, port) if port else None
 
 
-Bound = Callable[[], str]
-Args = Mapping[str, str]
+Call = Callable[[], Result]
 
 
-def _listen(process: _Process, args: Args) -> Bound:
-    name = args.get("socket", "listener")
-    fresh = name not in process.sockets
-    sock = process.get_or_make(name)
-
-    def call() -> str:
-        if fresh:
-            sock.bind(("", int(args["port"])))
-        sock.listen(int(args.get("backlog", _DEFAULT_BACKLOG)))
-        return "ok"
-
-    return call
-
-
-def _bind(process: _Process, args: Args) -> Bound:
-    sock = process.get_or_make(args.get("socket", "connection"))
-
-    return _calling(sock.bind, ("", int(args["port"])))
-
-
-def _connect(process: _Process, args: Args) -> Bound:
-    name, host = args.get("socket", "connection"), args["host"]
-    known = process.sockets.get(name)
-    if known is not None and _name(known.getpeername):  # a second connection replaces the first by name only
-        process.sockets[f"{name} before {time.monotonic_ns()}"] = process.sockets.pop(name)
-    sock = process.get_or_make(name, socket.AF_INET6 if ":" in host else socket.AF_INET)
-
-    return _calling(sock.connect, (host, int(args["port"])))
+def _prepare(process: _Process, action: act.Action) -> tuple[_Socket | None, Call]:
+    """The socket that an action is about, and the system call, ready to be made."""
+    match action:
+        case act.Listen():
+            return _listen(process, action)
+        case act.Bind(port=port):
+            on = process.get_or_make(action.socket)
+            return on, _calling(on.sock.bind, ("", port))
+        case act.Connect():
+            return _connect(process, action)
+        case act.Accept():
+            return _accept(process, action)
+        case act.SetOption():
+            on = process.get_or_make(action.socket)
+            return on, _calling(on.sock.setsockopt, *socket_option(action.option, action.value))
+        case act.Close():
+            on = process.get(action.socket)
+            del process.sockets[action.socket]
+            return on, _calling(os.close, on.sock.detach())
+        case act.SetSignal(signal=name, disposition=disposition):
+            handler = signal.SIG_DFL if disposition == "default" else signal.SIG_IGN
+            return None, _calling(signal.signal, signal.Signals[name], handler)
+        case act.Kill(signal=name):
+            return None, _calling(os.kill, os.getpid(), signal.Signals[name])
+    return _on_open_socket(process, action)
 
 
-def _accept(process: _Process, args: Args) -> Bound:
-    listener = process.get(args.get("listener", "listener"))
-
-    def call() -> str:
-        sock, _ = listener.accept()
-        process.sockets[args.get("socket", "connection")] = sock
-        return "ok"
-
-    return call
-
-
-def _send(process: _Process, args: Args) -> Bound:
-    sock, size = process.get(args.get("socket", "connection")), int(args["size"])
-    payload = (_PAYLOAD * (size // len(_PAYLOAD) + 1))[:size]
-    return lambda: str(sock.send(payload))
-
-
-def _recv(process: _Process, args: Args) -> Bound:
-    sock, size = process.get(args.get("socket", "connection")), int(args.get("size", _DEFAULT_RECV))
-    flags = socket.MSG_WAITALL if "waitall" in args else 0
-    return lambda: str(len(sock.recv(size, flags)) or "eof")
+def _on_open_socket(process: _Process, action: act.Action) -> tuple[_Socket, Call]:
+    assert isinstance(action, act.Send | act.Recv | act.Shutdown | act.Poll | act.FetchError)
+    on = process.get(action.socket)
+    sock = on.sock
+    match action:
+        case act.Send(size=size):
+            payload = (_PAYLOAD * (size // len(_PAYLOAD) + 1))[:size]
+            return on, lambda: Count(sock.send(payload))
+        case act.Recv(size=size, waitall=waitall):
+            return on, lambda: _received(sock.recv(size, socket.MSG_WAITALL if waitall else 0))
+        case act.Shutdown(how=how):
+            ways = {"rd": socket.SHUT_RD, "wr": socket.SHUT_WR, "rdwr": socket.SHUT_RDWR}
+            return on, _calling(sock.shutdown, ways[how])
+        case act.Poll(events=events):
+            return on, _poll(sock, events)
+        case act.FetchError():
+            return on, lambda: _error(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
 
-def _shutdown(process: _Process, args: Args) -> Bound:
-    sock = process.get(args.get("socket", "connection"))
-    how = {"rd": socket.SHUT_RD, "wr": socket.SHUT_WR, "rdwr": socket.SHUT_RDWR}[args["how"]]
-    return _calling(sock.shutdown, how)
+def _received(data: bytes) -> Result:
+    return Count(len(data)) if data else Eof()
 
 
-def _close(process: _Process, args: Args) -> Bound:
-    name = args.get("socket", "connection")
-    process.get(name)
-    fd = process.sockets.pop(name).detach()
-    return _calling(os.close, fd)
+def _error(number: int) -> Result:
+    return Errno(errno.errorcode[number]) if number else Ok()
 
 
-def _set(process: _Process, args: Args) -> Bound:
-    sock = process.get_or_make(args.get("socket", "connection"))
-    level, option, value = socket_option(args["option"], args["value"])
-    return _calling(sock.setsockopt, level, option, value)
+def _listen(process: _Process, action: act.Listen) -> tuple[_Socket, Call]:
+    on = process.get_or_make(action.socket)
+
+    def call() -> Result:
+        if not on.sock.getsockname()[1]:  # `set` may have made it, and `bind` chosen another port
+            on.sock.bind(("", action.port))
+        on.sock.listen(action.backlog)
+        return Ok()
+
+    return on, call
 
 
-def _poll(process: _Process, args: Args) -> Bound:
-    sock = process.get(args.get("socket", "connection"))
+def _connect(process: _Process, action: act.Connect) -> tuple[_Socket, Call]:
+    known = process.sockets.get(action.socket)
+    family = socket.AF_INET6 if ":" in action.host else socket.AF_INET
+    if known is not None and _name(known.sock.getpeername):  # a second connection takes the first's name only
+        on = process.keep(action.socket, socket.socket(family, socket.SOCK_STREAM))
+    else:
+        on = process.get_or_make(action.socket, family)
+    return on, _calling(on.sock.connect, (action.host, action.port))
+
+
+def _accept(process: _Process, action: act.Accept) -> tuple[_Socket, Call]:
+    listener = process.get(action.listener)
+
+    def call() -> Result:
+        sock, (host, port, *_) = listener.sock.accept()
+        made = process.keep(action.socket, sock)
+        made.local, made.remote = _name(sock.getsockname), Endpoint(host, port)
+        return Ok()
+
+    return listener, call
+
+
+def _poll(sock: socket.socket, events: tuple[str, ...]) -> Call:
     poll = select.poll()
-    poll.register(sock, sum(_POLL_BITS[event] for event in args.get("events", "").split()))
+    poll.register(sock, sum(_POLL_BITS[event] for event in events))
 
-    def call() -> str:
+    def call() -> Result:
         ((_, bits),) = poll.poll()
-        return " ".join(event for event in POLL_EVENTS if bits & _POLL_BITS[event])
+        return Ready(tuple(event for event in POLL_EVENTS if bits & _POLL_BITS[event]))
 
     return call
 
 
-def _error(process: _Process, args: Args) -> Bound:
-    sock = process.get(args.get("socket", "connection"))
-
-    def call() -> str:
-        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return errno.errorcode[number] if number else "ok"
-
-    return call
-
-
-def _signal(_: _Process, args: Args) -> Bound:
-    handler = signal.SIG_DFL if args["action"] == "default" else signal.SIG_IGN
-    return _calling(signal.signal, signal.Signals[args["signal"]], handler)
-
-
-def _kill(_: _Process, args: Args) -> Bound:
-    return _calling(os.kill, os.getpid(), signal.Signals[args.get("signal", "SIGKILL")])
-
-
-def _calling(function: Callable[..., object], *args: object) -> Bound:
+def _calling(function: Callable[..., object], *args: object) -> Call:
     """A call whose result, where there is no error, is just `ok`."""
 
-    def call() -> str:
+    def call() -> Result:
         function(*args)
-        return "ok"
+        return Ok()
 
     return call
 
@@ -296,11 +305,9 @@ _OPTIONS = {
     "user_timeout": (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
 }
 
-_CALLS: dict[str, Callable[[_Process, Args], Bound]] = {
-    "listen": _listen, "bind": _bind, "connect": _connect, "accept": _accept, "send": _send, "recv": _recv,
-    "shutdown": _shutdown, "close": _close, "set": _set, "poll": _poll, "error": _error, "signal": _signal,
-    "kill": _kill,
-}  # fmt: skip
 
-VERBS = frozenset(_CALLS)
-"""The verbs that a scripted process carries out."""
+ACTIONS = (
+    act.Listen, act.Bind, act.Connect, act.Accept, act.Send, act.Recv, act.Shutdown, act.Close, act.SetOption,
+    act.Poll, act.FetchError, act.SetSignal, act.Kill,
+)  # fmt: skip
+"""What a scripted process carries out."""

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from netsim.errors import NetsimError
 from netsim.linux import channel, syscalls
@@ -35,6 +35,9 @@ class PacketFilter(Protocol):
     def place(self, rules: Sequence[tuple[str, Rule]]) -> list[Placed]:
         """Append rules to chains (INPUT, FORWARD, OUTPUT), all in one commit."""
 
+    def remove(self, placed: Sequence[Placed]) -> list[Placed]:
+        """Take rules away, by their place in their chain."""
+
     def packets(self, placed: Sequence[Placed]) -> list[Placed]:
         """Read how many packets each rule has matched so far."""
 
@@ -46,7 +49,7 @@ def backend() -> PacketFilter:
     return Iptables()
 
 
-Request = Literal["place", "packets"]
+Request = Literal["place", "remove", "packets"]
 
 
 def work(sock: socket.socket) -> None:
@@ -67,7 +70,7 @@ def work(sock: socket.socket) -> None:
         syscalls.setns(namespace)
         os.close(namespace)
         try:
-            answer = (True, filters.place(argument) if request == "place" else filters.packets(argument))
+            answer = (True, getattr(filters, request)(argument))
         except NetsimError as error:
             answer = (False, error)
         syscalls.setns(home)  # a node that loses power takes with it whatever is in its namespace
@@ -77,18 +80,23 @@ def work(sock: socket.socket) -> None:
 def ask(sock: socket.socket, request: Request, namespace: int, argument: object) -> list[Placed]:
     """Have the worker do something in a namespace, whose descriptor is closed here."""
     try:
-        channel.send(sock, (request, argument), (namespace,))
+        answer, _ = channel.exchange(sock, (request, argument), (namespace,))
     finally:
         os.close(namespace)
-    return ready(sock) or []
+    placed: list[Placed] = _result(answer)
+    return placed
 
 
-def ready(sock: socket.socket) -> list[Placed] | None:
-    """Wait for the worker's answer; its errors are raised here."""
-    (good, value), _ = channel.receive(sock)
+def ready(sock: socket.socket) -> None:
+    """Wait until the worker has loaded its library; its error is raised here."""
+    _result(channel.receive(sock)[0])
+
+
+def _result(answer: tuple[bool, Any]) -> Any:
+    good, value = answer
     if not good:
         raise value
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def open_namespace(state: KeeperState, node: str) -> WithFiles:

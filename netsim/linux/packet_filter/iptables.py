@@ -57,6 +57,14 @@ class Iptables:
             table.commit()
         return placed
 
+    def remove(self, placed: Sequence[Placed]) -> list[Placed]:
+        with self._table() as table:
+            for one in placed:
+                chain = self._iptc.Chain(table, one.chain)
+                chain.delete_rule(chain.rules[one.number - 1])
+            table.commit()
+        return []
+
     def packets(self, placed: Sequence[Placed]) -> list[Placed]:
         with self._table() as table:
             chains = {name: self._iptc.Chain(table, name).rules for name in {rule.chain for rule in placed}}
@@ -77,5 +85,5 @@ class Iptables:
                     setattr(match, name, str(port))
         target = made.create_target(rule.action.upper())
         if rule.action == "reject":
-            target.reject_with = rule.answer
+            target.reject_with = rule.answers_with
         return made

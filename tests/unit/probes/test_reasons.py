@@ -1,116 +1,125 @@
-"""Lines of /sys/kernel/tracing/instances/*/trace_pipe, as several kernels print them."""
+"""From what the kernel's tracepoints leave to events of a connection."""
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
+
 import pytest
 
-from netsim.model.event import Kernel
-from netsim.probes.reasons import about, parse
-from tests.unit.builders import THREE, packet
+from netsim.linux.trace_program import TraceRecord
+from netsim.model.endpoint import Endpoint
+from netsim.model.event import Drop, Icmp, Kernel, Tcp, Udp
+from netsim.probes.reasons import parse
 
-SEND_RESET_6_18 = (
-    "          python-1234    [001] ..s1.  9041.123456: tcp_send_reset: skbaddr=00000000deadbeef "
-    "skaddr=0000000000000000 src=10.0.1.2:60000 dest=10.0.0.1:41234 state=UNKNOWN reason=NO_SOCKET\n"
+NODES = {1: "client", 2: "server"}
+SERVER, CLIENT = Endpoint("10.0.1.2", 60000), Endpoint("10.0.0.1", 41234)
+SYN = bytes.fromhex("450000283039400040060000 0a000001 0a000102 a112ea60 000f4240 00000000 5002faf0 00000000")
+SYN6 = (
+    bytes.fromhex("6000000000140640") + bytes.fromhex("fd00" + "00" * 13 + "01" + "fd00" + "00" * 13 + "02") + SYN[20:]
 )
-SEND_RESET_6_1 = (
-    "          <idle>-0       [000] ..s2.  9041.123456: tcp_send_reset: skbaddr=00000000deadbeef "
-    "skaddr=0000000012345678 family=AF_INET sport=60000 dport=41234 saddr=10.0.1.2 daddr=10.0.0.1 "
-    "saddrv6=::ffff:10.0.1.2 daddrv6=::ffff:10.0.0.1 state=TCP_ESTABLISHED\n"
+SEGMENT = Tcp("S", 1_000_000, 0, 0, 64240)
+OF_CLIENT = TraceRecord(
+    5, 1, "tcp_receive_reset", (CLIENT.address, 41234), (SERVER.address, 60000), socket.IPPROTO_TCP, "SYN_SENT"
 )
-SEND_RESET_5_4 = (
-    "          <idle>-0       [000] ..s2  9041.123456: tcp_send_reset: sport=60000 dport=41234 saddr=10.0.1.2 "
-    "daddr=10.0.0.1 saddrv6=::ffff:10.0.1.2 daddrv6=::ffff:10.0.0.1 state=TCP_ESTABLISHED\n"
-)
-RECEIVE_RESET = (
-    "          python-77      [001] ..s..  9041.123460: tcp_receive_reset: family=AF_INET sport=41234 dport=60000 "
-    "saddr=10.0.0.1 daddr=10.0.1.2 saddrv6=::ffff:10.0.0.1 daddrv6=::ffff:10.0.1.2 sock_cookie=4001\n"
-)
-RETRANSMIT = (
-    "          <idle>-0       [000] ..s2.  9042.000001: tcp_retransmit_skb: skbaddr=0000000012345678 "
-    "skaddr=00000000abcdef01 family=AF_INET sport=41234 dport=60000 saddr=10.0.0.1 daddr=10.0.1.2 "
-    "saddrv6=::ffff:10.0.0.1 daddrv6=::ffff:10.0.1.2 state=TCP_ESTABLISHED err=0\n"
-)
-SET_STATE = (
-    "          python-77      [001] b....  9041.000009: inet_sock_set_state: family=AF_INET protocol=IPPROTO_TCP "
-    "sport=41234 dport=60000 saddr=10.0.0.1 daddr=10.0.1.2 saddrv6=::ffff:10.0.0.1 daddrv6=::ffff:10.0.1.2 "
-    "oldstate=TCP_SYN_SENT newstate=TCP_CLOSE\n"
-)
-ERROR_REPORT = (
-    "          python-77      [001] ..s..  9041.123470: inet_sk_error_report: family=AF_INET protocol=IPPROTO_TCP "
-    "sport=41234 dport=60000 saddr=10.0.0.1 daddr=10.0.1.2 saddrv6=::ffff:10.0.0.1 daddrv6=::ffff:10.0.1.2 error=111\n"
-)
-SERVER, CLIENT = "10.0.1.2:60000", "10.0.0.1:41234"
-AT_NS = 9041_123456_000
+SENT = TraceRecord(5, 2, "tcp_send_reset", reason="NO_SOCKET", packet=SYN)
+DROPPED = TraceRecord(5, 2, "kfree_skb", reason="NETFILTER_DROP", packet=SYN)
+RESET = Kernel(5, "server", "tcp_send_reset", SERVER, CLIENT, "NO_SOCKET", answers=SEGMENT)
+
+
+def told(record: TraceRecord) -> Kernel | Drop | None:
+    return next(parse([record], NODES), None)
+
+
+def test_a_socket() -> None:
+    assert told(OF_CLIENT) == Kernel(5, "client", "tcp_receive_reset", CLIENT, SERVER, state="SYN_SENT")
+
+
+def test_a_change_of_state() -> None:
+    record = replace(OF_CLIENT, event="inet_sock_set_state", state="CLOSE", old="SYN_SENT", new="CLOSE")
+    assert told(record) == Kernel(5, "client", "inet_sock_set_state", CLIENT, SERVER, "", "SYN_SENT", "CLOSE")
+
+
+@pytest.mark.parametrize(("number", "name"), [(111, "ECONNREFUSED"), (4095, "4095"), (0, "")])
+def test_an_error_by_its_name(number: int, name: str) -> None:
+    found = told(replace(OF_CLIENT, event="inet_sk_error_report", error=number))
+    assert isinstance(found, Kernel)
+    assert found.reason == name
+
+
+def test_a_reset_that_no_socket_sent_goes_to_whom_the_packet_came_from() -> None:
+    assert told(SENT) == RESET
+
+
+def test_a_listener_is_not_the_connection() -> None:
+    listener = replace(SENT, local=("0.0.0.0", 60000), remote=("0.0.0.0", 0), protocol=6, state="LISTEN")
+    assert told(listener) == replace(RESET, state="LISTEN")
+
+
+def test_a_reset_that_answers_nothing_is_the_connections_own() -> None:
+    record = replace(SENT, local=(SERVER.address, 60000), remote=(CLIENT.address, 41234), protocol=6, packet=b"")
+    assert told(replace(record, reason="TCP_STATE")) == replace(RESET, reason="TCP_STATE", answers=None)
+
+
+def test_a_connection_speaks_for_itself_where_its_packet_is_none() -> None:
+    record = replace(SENT, local=(SERVER.address, 60000), remote=(CLIENT.address, 41234), protocol=6, packet=b"E" * 60)
+    assert told(record) == replace(RESET, answers=None)
+
+
+def test_ipv6() -> None:
+    found = told(replace(SENT, packet=SYN6))
+    assert found == replace(RESET, local=Endpoint("fd00::2", 60000), remote=Endpoint("fd00::1", 41234))
+
+
+def test_a_dropped_packet() -> None:
+    assert told(DROPPED) == Drop(5, "server", "NETFILTER_DROP", CLIENT, SERVER, SEGMENT, 0x3039)
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("protocol", "transport", "segment"),
     [
-        (SEND_RESET_6_18, Kernel(AT_NS, "server", "tcp_send_reset", SERVER, CLIENT, "NO_SOCKET", "UNKNOWN")),
-        (SEND_RESET_6_1, Kernel(AT_NS, "server", "tcp_send_reset", SERVER, CLIENT, "", "ESTABLISHED")),
-        (SEND_RESET_5_4, Kernel(AT_NS, "server", "tcp_send_reset", SERVER, CLIENT, "", "ESTABLISHED")),
-        (RECEIVE_RESET, Kernel(AT_NS + 4_000, "client", "tcp_receive_reset", CLIENT, SERVER)),
-        (
-            RETRANSMIT,
-            Kernel(9042_000001_000, "client", "tcp_retransmit_skb", CLIENT, SERVER, "", "ESTABLISHED"),
-        ),
-        (
-            SET_STATE,
-            Kernel(9041_000009_000, "client", "inet_sock_set_state", CLIENT, SERVER, "", "SYN_SENT -> CLOSE"),
-        ),
-        (
-            ERROR_REPORT,
-            Kernel(AT_NS + 14_000, "client", "inet_sk_error_report", CLIENT, SERVER, "ECONNREFUSED"),
-        ),
+        (17, bytes.fromhex("14e90035000c0000"), Udp(12)),
+        (1, bytes.fromhex("0800000000010001"), Icmp(8, 0, 12)),
     ],
-    ids=["send 6.18", "send 6.1", "send 5.4", "receive", "retransmit", "state", "error"],
+    ids=["UDP", "ping"],
 )
-def test_a_line(line: str, expected: Kernel) -> None:
-    assert [*parse(line, THREE)] == [expected]
-
-
-def test_an_errno_without_a_name_stays_a_number() -> None:
-    (found,) = parse(ERROR_REPORT.replace("error=111", "error=4095"), THREE)
-    assert found.reason == "4095"
-
-
-def test_ipv6_ends_are_written_in_brackets() -> None:
-    line = SET_STATE.replace("AF_INET ", "AF_INET6 ").replace("::ffff:10.0.0.1", "fd00::1")
-    line = line.replace("::ffff:10.0.1.2", "fd00::2").replace("saddr=10.0.0.1", "saddr=0.0.0.0")
-    of_ipv6 = type(THREE)(THREE.topology, THREE.nodes, THREE.addresses, {"fd00::1": "client"}, True)
-    (found,) = parse(line, of_ipv6)
-    assert (found.node, found.src, found.dst) == ("client", "[fd00::1]:41234", "[fd00::2]:60000")
-
-
-def test_an_ipv6_socket_that_speaks_ipv4_is_known_by_its_ipv4_address() -> None:
-    (found,) = parse(SET_STATE.replace("AF_INET ", "AF_INET6 "), THREE)
-    assert (found.node, found.src) == ("client", CLIENT)
+def test_whatever_was_dropped_is_told(protocol: int, transport: bytes, segment: Udp | Icmp) -> None:
+    packet = SYN[:9] + bytes([protocol]) + SYN[10:20] + transport
+    found = told(replace(DROPPED, packet=packet))
+    assert isinstance(found, Drop)
+    assert (found.reason, found.segment) == ("NETFILTER_DROP", segment)
 
 
 @pytest.mark.parametrize(
-    "line",
+    "record",
     [
-        "",
-        "CPU:0 [LOST 17 EVENTS]\n",
-        SEND_RESET_6_18.replace("10.0.1.2", "192.0.2.1"),  # another machine's
-        "# tracer: nop\n",
-        SEND_RESET_6_18[:60],
+        replace(OF_CLIENT, local=(CLIENT.address, 0)),
+        replace(OF_CLIENT, remote=(SERVER.address, 0)),
+        replace(OF_CLIENT, event="inet_sk_error_report", error=111, protocol=socket.IPPROTO_UDP),
+        replace(SENT, packet=b""),
+        replace(SENT, packet=SYN[:21]),
+        replace(DROPPED, packet=b""),
+        replace(DROPPED, packet=SYN[:21]),
+        replace(OF_CLIENT, netns=3),
+        replace(DROPPED, netns=3),
     ],
-    ids=["nothing", "lost", "another's", "a comment", "cut short"],
-)
-def test_what_is_none_of_ours(line: str) -> None:
-    assert [*parse(line, THREE)] == []
+    ids=[
+        "no port yet", "no peer", "UDP", "a packet that was not read", "one cut short", "a drop that was not read",
+        "a drop cut short", "another's socket", "another's packet",
+    ],
+)  # fmt: skip
+def test_what_is_about_no_connection_of_the_lab(record: TraceRecord) -> None:
+    assert told(record) is None
 
 
-def test_lines_keep_their_order() -> None:
-    found = [*parse(SET_STATE + SEND_RESET_6_18 + RECEIVE_RESET, THREE)]
-    assert [event.event for event in found] == ["inet_sock_set_state", "tcp_send_reset", "tcp_receive_reset"]
+def test_each_has_its_node_and_its_place() -> None:
+    found = [*parse([OF_CLIENT, SENT, replace(OF_CLIENT, netns=7), DROPPED], NODES)]
+    assert [(event.node, event.source) for event in found] == [
+        ("client", "kernel"), ("server", "kernel"), ("server", "drop")
+    ]  # fmt: skip
 
 
-def test_only_connections_whose_packets_were_seen_are_ours() -> None:
-    """Another lab may have the same addresses at the same time, never the same ports as well."""
-    other = SET_STATE.replace("sport=41234", "sport=50000")
-    events = [*parse(SET_STATE + SEND_RESET_6_18 + other, THREE)]
-    seen = [*packet(0, "client > fw", "S")]
-    assert [event.event for event in about(events, seen)] == ["inet_sock_set_state", "tcp_send_reset"]
-    assert [*about(events, [])] == []
+def test_the_ends_of_a_packet_with_options() -> None:
+    found = told(replace(SENT, packet=b"\x46" + SYN[1:20] + bytes(4) + SYN[20:]))
+    assert isinstance(found, Kernel)
+    assert (found.local, found.remote) == (SERVER, CLIENT)
