@@ -1,135 +1,150 @@
-"""Refused by a packet filter in somebody's name, or by the destination's own TCP because nobody listens."""
+"""The destination's own TCP refused: nobody listens, or no longer, or the accept queue was full."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-from netsim.errors import InputError
-from netsim.explain.rst import Finding, Rst, evidence, plural
-from netsim.model.event import RuleHit
+from netsim.analysis.sockets import Socket
+from netsim.explain.rst import Finding, Rst, evidence
+from netsim.explain.words import closed_listener_by, ended
+from netsim.model.event import Kernel
 from netsim.model.explanation import Evidence
-from netsim.model.firewall import parse_rule
-
-_TRACES_EVERY_RESET = (6, 10)
-"""Before that Linux, tcp_send_reset told only of resets that a socket sent."""
-_INITIAL_TTL = 64
-"""net.ipv4.ip_default_ttl, which no lab changes unless its file says so."""
 
 
-def firewall_reject(rst: Rst) -> Finding | None:
-    """REJECT --reject-with tcp-reset: netfilter writes a RST and signs it with the destination's address.
-
-    nf_send_reset() in net/ipv4/netfilter/nf_reject_ipv4.c. It passes no TCP socket: no tcp_send_reset,
-    no OutRsts; its TTL starts at the machine that made it.
-    """
-    forged = rst.maker != rst.claimed
-    if not forged and (rst.said() is not None or not _tcp_is_silent(rst)):
+def service_stopped(rst: Rst) -> Finding | None:
+    """A SYN for a port whose listener has come to its end."""
+    past = _listeners(rst)
+    if past is None:
         return None
-    rule = _matching_rule(rst)
-    if not forged and rule is None:
+    last = past[-1] if past else None
+    if last is None or last.death is None or last.death.start_ns > rst.time_ns:
+        return _stopped_unseen(rst)
+    if last.death.how == "power":
         return None
-    said = f"rule {rule[1].number} of its {rule[1].chain} chain ({rule[1].rule})" if rule else "its packet filter"
-    if forged:
-        because = (
-            f"The reset came from **{rst.maker}**, not from {rst.claimed}: {said} answered in {rst.claimed}'s name."
-        )
-    else:
-        because = f"The reset came from **{rst.maker}**'s packet filter, not from its TCP: {said} answered."
-    return Finding("firewall-reject", because, evidence(_where(rst), _ttl(rst), _no_tcp(rst), _rule(rst, rule)))
-
-
-def _matching_rule(rst: Rst) -> tuple[int, RuleHit] | None:
-    hits = [(i, hit) for i, hit in rst.scene.rules if hit.node == rst.maker and hit.packets]
-    sport, dport = rst.target[1], rst.source[1]
-    return next(((i, hit) for i, hit in hits if "tcp-reset" in hit.rule and fits(hit, sport, dport)), None)
-
-
-def fits(hit: RuleHit, sport: int, dport: int) -> bool:
-    """Can a rule have matched a packet from one port to another?"""
-    try:
-        rule = parse_rule(hit.rule)
-    except InputError:  # written by no file: it says nothing about ports
-        return True
-    return rule.sport in {None, sport} and rule.dport in {None, dport}
-
-
-def _tcp_is_silent(rst: Rst) -> bool:
-    """TCP sent no reset. Where all of them are traced that is certain; a counter may have grown for another one."""
-    if rst.scene.traced("tcp_send_reset") and rst.scene.kernel_release >= _TRACES_EVERY_RESET:
-        return True
-    grew = rst.scene.grew(rst.maker, "TcpOutRsts")
-    return grew is None or grew[0] == 0
-
-
-def _where(rst: Rst) -> Evidence:
-    rest = [link for link in _links_to(rst) if link not in rst.journey.links]
-    if not rest:
-        return rst.left()
-    return Evidence(
-        f"the packet was seen leaving {rst.maker} on {rst.journey.links[0]}, and never on {', '.join(rest)}",
-        rst.journey.events[:1],
+    port = rst.source.port
+    how = ended(last.death) if last.death.how == "process" else closed_listener_by(last.death)
+    because = (
+        f"The reset came from {rst.node} itself: its TCP refused, because nothing listens on port {port} any more: "
+        f"{how}."
+    )
+    return Finding(
+        "service-stopped",
+        because,
+        evidence(
+            Evidence(f"{last.process} had listened on port {port}", (last.opened,)),
+            Evidence(f"{how} before the SYN came", (last.death.event,)),
+            _arrived(rst),
+            rst.left(),
+            rst.tcp_made_it(),
+        ),
     )
 
 
-def _links_to(rst: Rst) -> list[str]:
-    """The links between the maker and the node that the RST claims to be from."""
-    path = rst.scene.plan.path(rst.maker, rst.claimed) or ()
-    pairs = list(pairwise(path))
-    links = rst.scene.plan.topology.links
-    return [link.name for a, b in pairs for link in links if {link.a, link.b} == {a, b}]
-
-
-def _ttl(rst: Rst) -> Evidence | None:
-    """A genuine packet has lost one for each router that it passed."""
-    if rst.maker == rst.claimed:
+def _stopped_unseen(rst: Rst) -> Finding | None:
+    """Nobody saw the calls of whoever listened, but the kernel says that somebody had."""
+    told = _kernel_on_listeners(rst)
+    if not told:
         return None
-    seen, link = rst.journey.packet.ttl, rst.journey.links[0]
-    for journey in rst.scene.journeys:
-        if journey.maker == rst.claimed and journey.packet.src == rst.source[0]:
-            for hop in journey.hops:
-                if hop.packet.link == link and hop.sender == rst.maker and hop.packet.ttl != seen:
-                    text = f"its TTL is {seen} on {link}, where {rst.claimed}'s own packets show {hop.packet.ttl}"
-                    return Evidence(text, (rst.journey.events[0], hop.index))
-    routers = len(rst.scene.plan.path(rst.maker, rst.claimed) or ()) - 1
-    if routers < 1:
-        return None
-    text = f"its TTL is {seen} on {link}, where a packet of {rst.claimed}'s own would show {_INITIAL_TTL - routers}"
-    return Evidence(text, rst.journey.events[:1])
-
-
-def _no_tcp(rst: Rst) -> Evidence | None:
-    node = rst.claimed
-    said = any(rst.scene.kernel_events(node, "tcp_send_reset", rst.source, rst.target))
-    parts = [f"no tcp_send_reset event at {node}"] if rst.scene.traced("tcp_send_reset") and not said else []
-    grew = rst.scene.grew(node, "TcpOutRsts")
-    unchanged = grew is not None and grew[0] == 0
-    if unchanged:
-        parts.append(f"{'its' if parts else 'the'} OutRsts{'' if parts else f' of {node}'} is unchanged")
-    if not parts:
-        return None
-    return Evidence(f"{' and '.join(parts)}: netfilter made it, not TCP", grew[1] if grew and unchanged else ())
-
-
-def _rule(rst: Rst, rule: tuple[int, RuleHit] | None) -> Evidence | None:
-    if rule is None:
-        return None
-    index, hit = rule
-    text = (
-        f"rule {hit.number} of {rst.maker}'s {hit.chain} chain, '{hit.rule}', matched {plural(hit.packets, 'packet')}"
+    port = rst.source.port
+    because = (
+        f"The reset came from {rst.node} itself: its TCP refused, because nothing listens on port {port} any more: "
+        "its listener has ended."
     )
-    return Evidence(text, (index,))
+    known = Evidence(f"the kernel of {rst.node} says that somebody had listened on port {port}", told)
+    return Finding("service-stopped", because, evidence(known, _arrived(rst), rst.left(), rst.tcp_made_it()))
 
 
 def closed_port(rst: Rst) -> Finding | None:
     """A SYN for a port that nobody listens on: RST+ACK (RFC 9293, 3.10.7.1; tcp_v4_send_reset())."""
+    past = _listeners(rst)
+    if past is None:
+        return None
+    address, port = rst.source.address, rst.source.port
+    ever = [s for s in rst.a.sockets.listeners.get((rst.node, port), ()) if s.born_ns <= rst.time_ns]
+    other = [s for s in ever if s.listening(rst.time_ns)]
+    if other:
+        bound = ", ".join(sorted({str(s.local.address) for s in other if s.local}))
+        why = f"nothing listens on {address}, port {port}; {other[0].process} listens there on {bound} only"
+    elif past:
+        why = f"nothing listens on port {port} since {rst.node} lost power and booted"
+    elif not rst.programs_seen():
+        why = f"nothing listens on {address}, port {port}"
+    else:
+        why = f"nothing listens on port {port}"
+    because = f"The reset came from {rst.node} itself: its TCP refused, because {why}."
+    seen = rst.programs_seen() and not ever
+    nobody = Evidence(f"no program on {rst.node} had listened on port {port}") if seen else None
+    return Finding("closed-port", because, evidence(_arrived(rst), nobody, rst.left(), rst.tcp_made_it()))
+
+
+def _listeners(rst: Rst) -> list[Socket] | None:
+    """The sockets that have listened for what a SYN wanted, all of them dead by now; None where this is no such RST."""
+    if rst.part != "tcp" or rst.shape != "answers-syn" or rst.reason not in {"", "NO_SOCKET"}:
+        return None
+    past = [s for s in rst.a.sockets.listened(rst.node, rst.source) if s.listens_ns and s.listens_ns <= rst.time_ns]
+    told = _kernel_on_listeners(rst)
+    if rst.node in rst.a.sockets.hidden or _alive(rst, told) > 0:
+        return None
+    lives = [s for s in past if s.death is None or (s.death.end_ns > rst.time_ns and s.alive(rst.time_ns))]
+    if lives and (len(lives) > len(told) // 2 or rst.a.index.lost_any):
+        return None  # unless the kernel has told of the end of each of them, whoever had it last
+    return sorted(past, key=lambda s: s.death.end_ns if s.death and s not in lives else rst.time_ns)
+
+
+def _alive(rst: Rst, told: tuple[int, ...]) -> int:
+    """How many listened there when the SYN came, by what the kernel says."""
+    events = (rst.a.timeline.events[index] for index in told)
+    return sum(1 if event.state == "LISTEN" else -1 for event in events if isinstance(event, Kernel))
+
+
+def _kernel_on_listeners(rst: Rst) -> tuple[int, ...]:
+    """What the kernel said, since the machine's last boot, of listeners for what a SYN wanted."""
+    booted = rst.a.outages.booted(rst.node, rst.time_ns)
+    told = rst.a.index.listening.get(rst.node, ())
+    return tuple(
+        index for index, event in told if event.local.covers(rst.source) and booted <= event.time_ns < rst.time_ns
+    )
+
+
+def abort_on_overflow(rst: Rst) -> Finding | None:
+    """The last ACK of a handshake, no room in the accept queue, and tcp_abort_on_overflow=1 (tcp_check_req())."""
     trigger = rst.trigger
-    if not rst.answers_syn or trigger is None or rst.maker != rst.claimed:
+    if rst.part != "tcp" or trigger is None or rst.shape != "answers" or rst.reason not in {"", "INVALID_SYN"}:
         return None
-    listens = rst.scene.listens(rst.maker, rst.source[1], rst.time_ns)
-    if listens:
+    on = rst.a.forwarder.sysctl(rst.node, "net.ipv4.tcp_abort_on_overflow", rst.time_ns) == "1"
+    server = rst.connection.server == rst.source and rst.connection.syn is not None
+    if not on or not server or rst.socket is not None:
         return None
-    port = rst.source[1]
-    because = f"The reset came from **{rst.maker}** itself: its TCP refused, because nothing listens on port {port}."
-    arrived = Evidence(f"the SYN arrived at {rst.maker}", trigger.events[-1:])
-    nobody = Evidence(f"no program on {rst.maker} had called listen() on port {port}", ())
-    return Finding("closed-port", because, evidence(arrived, nobody, rst.left(), rst.tcp_made_it()))
+    overflows = rst.a.index.grew(rst.node, "TcpExtListenOverflows")
+    listening = [s for s in rst.a.sockets.listened(rst.node, rst.source) if s.listening(rst.time_ns)]
+    if len(listening) != 1 or (overflows is not None and not overflows[0]):
+        return None
+    waiting, backlog = rst.a.queue_of(listening[0], trigger.time_ns)
+    if not rst.reason and (waiting <= backlog or _may_have_expired(rst) or _sent_before(rst)):
+        return None  # its half of the connection may not have been there any more
+    because = (
+        f"The reset came from {rst.node} itself: the accept queue of port {rst.source.port} was full when the "
+        "handshake's ACK came, and net.ipv4.tcp_abort_on_overflow is 1 there."
+    )
+    counted = Evidence(f"ListenOverflows of {rst.node} grew by {overflows[0]}", overflows[1]) if overflows else None
+    queue = Evidence(f"{listening[0].process} listens with a backlog of {backlog}", (listening[0].opened,))
+    return Finding("abort-on-overflow", because, evidence(queue, counted, rst.tcp_made_it(), rst.left()))
+
+
+def _may_have_expired(rst: Rst) -> bool:
+    """Has the SYN ACK been sent as often as it is, and the wait for its ACK so perhaps been given up?"""
+    sent = [path for path in rst.connection.side(rst.source).before(rst.time_ns) if "S" in path.tcp.flags]
+    retries = rst.a.forwarder.sysctl(rst.node, "net.ipv4.tcp_synack_retries", rst.time_ns) or "5"
+    watched = not rst.a.index.lost_any and all(
+        rst.a.index.tapped(rst.node, link) for link in rst.a.network.ends(rst.node)
+    )
+    return not watched or not retries.isdigit() or len(sent) > int(retries)
+
+
+def _sent_before(rst: Rst) -> bool:
+    """Was there a RST of this side before?"""
+    own = rst.connection.side(rst.source).before(rst.time_ns)
+    return any("R" in path.tcp.flags and path is not rst.path for path in own)
+
+
+def _arrived(rst: Rst) -> Evidence | None:
+    hop = rst.trigger.arrival(rst.node) if rst.trigger else None
+    return None if hop is None else Evidence(f"the SYN arrived at {rst.node}", (hop.index,))

@@ -9,24 +9,33 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from netsim.model.cause import CAUSES
+from netsim.model.endpoint import Endpoint
 from netsim.model.explanation import Evidence, Explanation, Failure, Reset
-from netsim.model.timeline import StepResult, Timeline
+from netsim.model.result import Errno, TimedOut
+from netsim.model.timeline import Timeline
 from netsim.report.json_report import report, report_schema
-from tests.unit.builders import rst, syn, timeline
+from tests.unit.builders import CLIENT, SERVER, call, result, rst, syn, timeline
 
-SCRIPT = (("client", "connect server:60000 = ECONNREFUSED"), ("client", "send 5"), ("lab", "wait 1s"))
+SCRIPT = (
+    ("client", "connect server:60000 = ECONNREFUSED"),
+    ("client", "send 5"),
+    ("client", "start recv"),
+    ("lab", "wait 1s"),
+)
 RUN = timeline(
-    syn(1),
+    call(1, "client", "connect server:60000", "ECONNREFUSED", took_us=8, step=0),
+    syn(2),
     rst(5),
+    call(9, "client", "send 5", "EPIPE", took_us=1, step=1),
     script=SCRIPT,
-    results=(StepResult(0, "ECONNREFUSED", 1000, 9000, ok=True), StepResult(1, "EPIPE", 9000, 9100, ok=True)),
+    results=(result(0, "ECONNREFUSED", 1, 8), result(1, "EPIPE", 9, 0.1), result(2, None, 10, 0.1)),
 )
 RESET = Reset(
-    5000, "server:60000", "client:41234", "RA", "fw", "firewall-reject", "The reset came from **fw**.",
-    (Evidence("one", (3, 2)), Evidence("two"), Evidence("three", (0, 3))), (0,),
+    5000, SERVER, CLIENT, "RA", "fw", "firewall-reject", "The reset came from fw.",
+    (Evidence("one", (3, 2)), Evidence("two"), Evidence("three", (0, 3))), (0,), (0,),
 )  # fmt: skip
-FAILURE = Failure("client", "send", "EPIPE", "unknown", "No **idea**.", (Evidence("one", (1,)),), 1)
-EXPLAINED = Explanation("pass", (RESET,), (FAILURE,), ("expected **more**",), ("look at **fw**",))
+FAILURE = Failure("client", "send", Errno("EPIPE"), "unknown", "No idea.", (Evidence("one", (1,)),), 1, 5)
+EXPLAINED = Explanation("pass", (RESET,), (FAILURE,), ("expected more",), ("look at fw",))
 
 
 def test_the_object() -> None:
@@ -50,7 +59,14 @@ def test_the_object() -> None:
             "cause": "firewall-reject",
             "because": "The reset came from fw.",
             "evidence": [0, 2, 3],
+            "proof": [
+                {"text": "one", "events": [3, 2]},
+                {"text": "two", "events": []},
+                {"text": "three", "events": [0, 3]},
+            ],
             "felt_by": [0],
+            "felt": [0],
+            "felt_known": True,
         }
     ]
     assert told["failures"] == [
@@ -58,9 +74,12 @@ def test_the_object() -> None:
             "who": "client",
             "call": "send",
             "errno": "EPIPE",
+            "step": 1,
+            "event": 5,
             "cause": "unknown",
             "because": "No idea.",
             "evidence": [1],
+            "proof": [{"text": "one", "events": [1]}],
         }
     ]
     assert told["unmet"] == ["expected more"]
@@ -92,6 +111,16 @@ def test_every_step_is_told_and_one_that_was_not_reached_has_no_result() -> None
         },
         {
             "index": 2,
+            "who": "client",
+            "text": "start recv",
+            "expected": None,
+            "observed": None,
+            "ok": True,
+            "start_ns": 10000,
+            "end_ns": 10100,
+        },
+        {
+            "index": 3,
             "who": "lab",
             "text": "wait 1s",
             "expected": None,
@@ -103,13 +132,25 @@ def test_every_step_is_told_and_one_that_was_not_reached_has_no_result() -> None
     ]
 
 
+def test_what_is_not_known_is_null() -> None:
+    stranger = replace(RESET, src=Endpoint("fd00::9", 80), sent_by=None)
+    given_up = replace(FAILURE, errno=TimedOut(), step=None)
+    told = json.loads(json.dumps(report(timeline(scenario=False), Explanation("unknown", (stranger,), (given_up,)))))
+    assert told["scenario"] is None
+    assert told["steps"] == []
+    assert (told["resets"][0]["from"], told["resets"][0]["sent_by"]) == ("[fd00::9]:80", None)
+    assert (told["failures"][0]["errno"], told["failures"][0]["step"]) == ("timeout", None)
+
+
 @pytest.mark.parametrize(
     ("of", "explained"),
     [
         (RUN, EXPLAINED),
         (timeline(), Explanation("unknown")),
+        (timeline(scenario=False), Explanation("pass", (replace(RESET, sent_by=None),))),
         (replace(timeline(), kernel="", wall_ns=0), Explanation("fail", unmet=("nothing came",))),
         (RUN, Explanation("pass", tuple(replace(RESET, cause=cause, flags="R") for cause in CAUSES))),
+        (RUN, Explanation("pass", (), (replace(FAILURE, errno=TimedOut(), step=None, evidence=()),))),
     ],
 )
 def test_reports_keep_to_the_schema(of: Timeline, explained: Explanation) -> None:
@@ -119,12 +160,16 @@ def test_reports_keep_to_the_schema(of: Timeline, explained: Explanation) -> Non
 
 def test_the_schema_refuses_what_is_no_report() -> None:
     told = json.loads(json.dumps(report(RUN, EXPLAINED)))
+    (reset,), (failure,) = told["resets"], told["failures"]
     wrong = [
         {**told, "schema": 2},
         {**told, "verdict": "maybe"},
         {key: value for key, value in told.items() if key != "steps"},
-        {**told, "resets": [{**told["resets"][0], "cause": "gremlins"}]},
-        {**told, "resets": [{**told["resets"][0], "flags": "SA"}]},
+        {**told, "resets": [{**reset, "cause": "gremlins"}]},
+        {**told, "resets": [{**reset, "flags": "SA"}]},
+        {**told, "resets": [{**reset, "proof": [{"text": "one"}]}]},
+        {**told, "resets": [{**reset, "felt": [-1]}]},
+        {**told, "failures": [{**failure, "event": None}]},
         {**told, "steps": [{**told["steps"][0], "start_ns": "soon"}]},
     ]
     assert [Draft202012Validator(report_schema()).is_valid(one) for one in wrong] == [False] * len(wrong)

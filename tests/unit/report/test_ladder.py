@@ -1,290 +1,291 @@
-"""The ladder, as a person sees it on a terminal of 100 columns unless a test says otherwise."""
-
-# ruff: noqa: RUF001 -- a drawing is compared with what a person sees
+"""What a ladder says, whoever draws it."""
 
 from __future__ import annotations
 
-from textwrap import dedent
+from collections.abc import Iterable
 
 import pytest
 
-from netsim.model.plan import Plan
-from netsim.model.timeline import StepResult, Timeline
-from netsim.report.ladder import ladder
-from netsim.report.spans import in_ascii, plain
+from netsim.analysis import Analysis
+from netsim.model.endpoint import Endpoint
+from netsim.model.event import Arp, Drop, Event, Icmp, Tcp
+from netsim.model.result import Errno, TimedOut
+from netsim.report import words
+from netsim.report.ladder import ladder_of, lifelines
+from netsim.report.rows import CallRow, DropRow, FaultRow, KernelRow, LeftOutRow, PacketRow, PauseRow, Row
 from tests.unit.builders import (
     CLIENT,
     CLIENT_ISN,
+    REJECTING,
     SERVER,
-    THREE,
+    analysis,
+    arp,
     call,
+    drop,
     ended,
     fault,
     handshake,
+    icmp,
     kernel,
+    missed,
+    network,
     packet,
     plan,
+    result,
     rst,
     segment,
     syn,
     syn_ack,
-    timeline,
 )
 
-REFUSED = timeline(
-    call(0, "server", "listen(60000)"),
-    call(400, "client", "connect(10.0.1.2:60000)", "ECONNREFUSED", took_us=310),
-    syn(412),
-    rst(430),
-    ended(1000, "client", "exit 0"),
+CHAIN = network("client -- fw", "fw -- server")
+STAR = network("server -- sw", "a -- sw", "b -- sw", "sw -- r", "r -- far", "alone -- other", sw="switch", r="router")
+
+
+@pytest.mark.parametrize(
+    ("talks", "expected"),
+    [
+        ([("client", "server")], ["client", "fw", "server"]),
+        ([("server", "client")], ["server", "fw", "client"]),
+        ([("client", "server"), ("server", "client")], ["client", "fw", "server"]),
+        ([("client", "fw"), ("client", "server")], ["client", "fw", "server"]),
+        ([("client", "10.9.9.9")], []),
+        ([], []),
+    ],
 )
-"""firewall-reset: fw answers in the server's name."""
+def test_who_began_stands_left(talks: list[tuple[str, str]], expected: list[str]) -> None:
+    assert lifelines(CHAIN, talks, []) == expected
 
 
-def drawn(of: Timeline, width: int = 100, on: Plan = THREE, limit: int = 200) -> str:
-    return "\n".join(plain(text) for text in ladder(of, on, width, limit)) + "\n"
+@pytest.mark.parametrize(
+    ("talks", "expected"),
+    [
+        ([("a", "server"), ("b", "server")], ["a", "b", "sw", "server"]),
+        ([("a", "server"), ("server", "b")], ["a", "b", "sw", "server"]),
+        ([("a", "server"), ("a", "far")], ["a", "sw", "r", "far", "server"]),
+        ([("a", "alone"), ("alone", "other")], ["alone", "other"]),
+    ],
+)
+def test_further_paths_are_woven_in(talks: list[tuple[str, str]], expected: list[str]) -> None:
+    assert lifelines(STAR, talks, []) == expected
 
 
-def rows(of: Timeline, width: int = 100, on: Plan = THREE, limit: int = 200) -> list[str]:
-    """The lines below the header."""
-    return drawn(of, width, on, limit).splitlines()[1:]
-
-
-def styles(of: Timeline, word: str) -> set[str]:
-    return {style for text in ladder(of, THREE, 100) for part, style in text if word in part}
-
-
-def test_a_refused_connection() -> None:
-    assert dedent(drawn(REFUSED)) == dedent("""\
-              ms  client              fw              server  from          to            seq  ack  len  ttl
-           0.000     │                 │                 ● listen(60000) = ok  30 µs
-           0.400     ● connect(server:60000) ...         │
-           0.412     ├───── SYN ──────►│                 │    client:41234  server:60000    0         0   64
-           0.430     │◄─── RST ACK ────┤                 │    server:60000  client:41234    0    1    0   64
-           0.710     ● ... connect = ECONNREFUSED  after 310 µs
-           1.000     ■ exit 0          │                 │
-    """)
-
-
-def test_a_handshake_and_data_with_decreasing_ttl() -> None:
-    data = segment(100, "client > fw", "PA", length=5), segment(110, "fw > server", "PA", length=5, ttl=63)
-    assert dedent(drawn(timeline(handshake(0), data))) == dedent("""\
-              ms  client              fw              server  from          to            seq  ack  len  ttl
-           0.000     ├───── SYN ──────►│                 │    client:41234  server:60000    0         0   64
-           0.010     │                 ├───── SYN ──────►│    client:41234  server:60000    0         0   63
-           0.020     │                 │◄─── SYN ACK ────┤    server:60000  client:41234    0    1    0   64
-           0.030     │◄─── SYN ACK ────┤                 │    server:60000  client:41234    0    1    0   63
-           0.040     ├───── ACK ──────►│                 │    client:41234  server:60000    1    1    0   64
-           0.050     │                 ├───── ACK ──────►│    client:41234  server:60000    1    1    0   63
-           0.100     ├─── PSH ACK ────►│                 │    client:41234  server:60000    1    1    5   64
-           0.110     │                 ├─── PSH ACK ────►│    client:41234  server:60000    1    1    5   63
-    """)
-
-
-def test_the_same_in_ascii() -> None:
-    text = "\n".join(plain(in_ascii(one)) for one in ladder(REFUSED, THREE, 100)) + "\n"
-    assert dedent(text) == dedent("""\
-              ms  client              fw              server  from          to            seq  ack  len  ttl
-           0.000     |                 |                 o listen(60000) = ok  30 us
-           0.400     o connect(server:60000) ...         |
-           0.412     |----- SYN ------>|                 |    client:41234  server:60000    0         0   64
-           0.430     |<--- RST ACK ----|                 |    server:60000  client:41234    0    1    0   64
-           0.710     o ... connect = ECONNREFUSED  after 310 us
-           1.000     # exit 0          |                 |
-    """)
-
-
-def test_at_80_columns_the_ports_give_way() -> None:
-    assert dedent(drawn(REFUSED, width=80)) == dedent("""\
-              ms  client          fw          server  from    to      seq  ack  len  ttl
-           0.000     │             │             ● listen(60000) = ok  30 µs
-           0.400     ● connect(server:60000) ... │
-           0.412     ├─── SYN ────►│             │    client  server    0         0   64
-           0.430     │◄─ RST ACK ──┤             │    server  client    0    1    0   64
-           0.710     ● ... connect = ECONNREFUSED  after 310 µs
-           1.000     ■ exit 0      │             │
-    """)
-
-
-def test_at_50_columns_hops_are_written_out() -> None:
-    assert dedent(drawn(REFUSED, width=50)) == dedent("""\
-              ms  hop          flags    seq  ack  len  ttl
-           0.000  server: listen(60000) = ok  30 µs
-           0.400  client: connect(server:60000) ...
-           0.412  client → fw  SYN        0         0   64
-           0.430  fw → client  RST ACK    0    1    0   64
-           0.710  client: ... connect = ECONNREFUSED
-                  after 310 µs
-           1.000  client: exit 0
-    """)
-
-
-@pytest.mark.parametrize("width", [50, 60, 72, 80, 100, 120, 200])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    assert max(map(len, drawn(REFUSED, width).splitlines())) <= width
-
-
-def test_lost_packets_end_on_the_way_and_what_is_sent_again_says_so() -> None:
-    sent = [segment(at, "client > fw", "PA", length=5, lost=True) for at in (300, 200_300, 600_300, 1_400_300)]
-    cut = fault(200, "client -- fw", "cut")
-    of = timeline(cut, sent, call(290, "client", "send(5)", "5", took_us=50))
-    assert dedent(drawn(of)) == dedent("""\
-               s  client       fw       server  from          to            seq  ack  len  ttl
-        0.000200  ╌╌╌╌ ✂ client -- fw: cut ╌╌╌╌╌
-        0.000290     ● send(5) ...         │
-        0.000300     ├ PSH ACK ╳│          │    client:41234  server:60000    0    0    5   64  lost
-        0.000340     ● ... send = 5  after 50 µs
-        0.200300     ├ PSH ACK ╳│          │    client:41234  server:60000    0    0    5   64  resent, lost
-        0.600300     ├ PSH ACK ╳│          │    client:41234  server:60000    0    0    5   64  resent, lost
-        ⋮ 800 ms     ⋮          ⋮          ⋮
-        1.400300     ├ PSH ACK ╳│          │    client:41234  server:60000    0    0    5   64  resent, lost
-    """)
-
-
-def test_two_connections_keep_their_ports_and_their_own_numbers() -> None:
-    one, two = ("10.0.0.1", 1111), ("10.0.0.1", 2222)
-    of = timeline(
-        packet(1, "client > fw", "S", one, SERVER, seq=500),
-        packet(5, "client > fw", "S", two, SERVER, seq=900),
-        packet(9, "fw > client", "RA", SERVER, two, ack=901),
-        packet(12, "fw > client", "RA", SERVER, one, ack=501),
-    )
-    assert [row[50:] for row in rows(of)] == [
-        "    client:1111   server:60000    0         0   64",
-        "    client:2222   server:60000    0         0   64",
-        "    server:60000  client:2222     0    1    0   64",
-        "    server:60000  client:1111     0    1    0   64",
-    ]
-    assert "client:2222" in drawn(of, width=80)
-
-
-def test_calls_that_overlap_take_two_rows_each_and_name_their_process() -> None:
-    of = timeline(
-        call(100, "client.b", "recv(65536)", "ECONNRESET", took_us=500),
-        call(200, "client", "send(5)", "5", took_us=200),
-        call(700, "client", "close()"),
-    )
-    assert [row.partition("●")[2].strip() for row in rows(of)] == [
-        "client.b: recv(65536) ...",
-        "send(5) = 5  200 µs",
-        "client.b: ... recv = ECONNRESET  after 500 µs",
-        "close() = ok  30 µs",
+def test_nodes_without_packets_follow() -> None:
+    assert lifelines(CHAIN, [("client", "fw")], ["server", "client", "stranger"]) == [
+        "client",
+        "fw",
+        "server",
+        "stranger",
     ]
 
 
-def test_kernel_reasons_share_a_row_and_routine_changes_are_not_shown() -> None:
-    of = timeline(
-        kernel(1, "client", "inet_sock_set_state", state="CLOSE -> SYN_SENT"),
-        kernel(10, "client", "tcp_receive_reset"),
-        kernel(11, "client", "inet_sk_error_report", reason="ECONNREFUSED"),
-        kernel(12, "client", "inet_sock_set_state", state="SYN_SENT -> CLOSE"),
-        kernel(20, "server", "tcp_send_reset", reason="NO_SOCKET"),
-        kernel(5000, "server", "tcp_retransmit_skb"),
-        kernel(5000, "server", "inet_sock_set_state", state="LAST_ACK -> CLOSE"),
-    )
-    assert [row.partition("·")[2].strip() for row in rows(of)] == [
-        "kernel: tcp_receive_reset, socket error ECONNREFUSED, SYN_SENT -> CLOSE",
-        "kernel: tcp_send_reset NO_SOCKET",
+def rows(of: Analysis, limit: int = 200) -> tuple[Row, ...]:
+    return ladder_of(of, limit).rows
+
+
+def kinds(of: Analysis) -> list[type[Row]]:
+    return [type(row) for row in rows(of)]
+
+
+def test_packets_have_relative_numbers_and_the_names_of_their_ends() -> None:
+    told = [
+        (row.label, str(row.src), row.seq, row.ack, row.ttl)
+        for row in rows(analysis(handshake(0), segment(100, "client > fw", "PA", length=5)))
+        if isinstance(row, PacketRow)
+    ]
+    assert told == [
+        ("SYN", "client:41234", 0, None, 64),
+        ("SYN", "client:41234", 0, None, 63),
+        ("SYN ACK", "server:60000", 0, 1, 64),
+        ("SYN ACK", "server:60000", 0, 1, 63),
+        ("ACK", "client:41234", 1, 1, 64),
+        ("ACK", "client:41234", 1, 1, 63),
+        ("PSH ACK", "client:41234", 1, 1, 64),
     ]
 
 
-def test_a_crashed_node_has_no_lifeline_until_it_boots() -> None:
-    of = timeline(
-        syn(0, "fw > server"),
-        fault(10, "server", "crash"),
-        syn(20, "client > fw"),
-        fault(30, "server", "boot"),
-        syn(40, "client > fw"),
+def test_a_second_connection_of_the_same_ends_counts_from_its_own_syn() -> None:
+    again = syn(900, seq=5_000_000), packet(950, "client > fw", "R", seq=5_000_001)
+    told = [row.seq for row in rows(analysis(syn(0), rst(10), again)) if isinstance(row, PacketRow)]
+    assert told == [0, 0, 0, 1]
+
+
+def test_rows_tell_which_event_they_are() -> None:
+    of = analysis(call(1, "client", "connect server:60000", took_us=5), syn(3), fault(20, "server", "crash"))
+    assert [row.event for row in rows(of) if not isinstance(row, (KernelRow, PauseRow, LeftOutRow))] == [0, 1, 0, 3]
+    kernels = [row.events for row in rows(analysis(TOLD)) if isinstance(row, KernelRow)]
+    assert kernels == [(0, 1), (2,)]
+
+
+TOLD = (
+    kernel(10, "client", "tcp_receive_reset"),
+    kernel(11, "client", "inet_sk_error_report", reason="ECONNREFUSED"),
+    kernel(12, "server", "tcp_send_reset", reason="NO_SOCKET"),
+)
+
+
+@pytest.mark.parametrize(
+    ("taken", "shown"),
+    [
+        ((), 2),
+        ((segment(500, "client > fw", "PA", lost=True),), 3),
+        ((packet(500, "client", "S"),), 3),
+        ((packet(500, "sw > other", "S", overheard=True),), 2),
+        ((arp(500),), 2),
+        ((packet(500, "client > fw", Icmp(135, 0), Endpoint("fe80::1", 0), Endpoint("fe80::2", 0)),), 2),
+        ((missed("packet", 10),), 2),
+    ],
+    ids=["nothing", "lost", "to itself", "overheard", "ARP", "neighbour discovery", "missed"],
+)
+def test_which_packets_are_rows(taken: Iterable[Event], shown: int) -> None:
+    of = plan("client -- fw", "fw -- server", "fw -- sw", "sw -- other", fw="router", sw="switch")
+    assert len(rows(analysis(syn(1), rst(5), taken, of=of))) == shown
+
+
+def test_what_is_only_counted() -> None:
+    asks = packet(9, "client > fw", Icmp(135, 0), Endpoint("fe80::1", 0), Endpoint("fe80::2", 0))
+    assert ladder_of(analysis(arp(1), syn(5), asks)).not_drawn == (("ARP", 2), ("neighbour and listener discovery", 2))
+    assert ladder_of(analysis(syn(5))).not_drawn == ()
+
+
+def test_a_packet_to_itself() -> None:
+    (row,) = rows(analysis(packet(1, "server", "S", SERVER, SERVER)))
+    assert isinstance(row, PacketRow)
+    assert (row.sender, row.receiver) == ("server", "server")
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_something_happened_during_has_two_rows() -> None:
+    of = analysis(call(1, "client", "recv", "ECONNRESET", took_us=100), call(50, "server", "close"))
+    told = [(row.part, row.what, row.result) for row in rows(of) if isinstance(row, CallRow) and row.who == "client"]
+    assert told == [("begin", "recv()", None), ("end", "recv", Errno("ECONNRESET"))]
+
+
+def test_a_call_that_never_returned_has_one() -> None:
+    of = analysis(call(1, "client", "recv", None, took_us=100), call(50, "server", "close"))
+    told = [(row.part, row.result) for row in rows(of) if isinstance(row, CallRow) and row.who == "client"]
+    assert told == [("whole", None)]
+
+
+def test_what_was_expected_is_told_at_the_end_of_the_call_that_finish_waits_for() -> None:
+    of = analysis(
+        call(1, "client", "recv", "timeout", took_us=100, step=0),
+        call(50, "server", "close", step=1),
+        script=(("client", "start recv"), ("server", "close"), ("client", "finish = ECONNRESET")),
+        results=(result(0, None), result(1, "ok"), result(2, "timeout", ok=False)),
     )
-    at = rows(of)[0].index("►") + 1
-    assert "↯ server: crash" in rows(of)[1]
-    assert [row[at : at + 1] for row in rows(of) if "╌" not in row] == ["│", " ", "│"]
+    told = [(row.what, row.expected, row.is_bad) for row in rows(of) if isinstance(row, CallRow)]
+    assert told == [("recv()", None, False), ("close()", None, False), ("recv", Errno("ECONNRESET"), True)]
 
 
-def test_icmp_tells_its_code_beside_its_numbers_or_below() -> None:
-    said = packet(9, "fw > client", "", ("10.0.0.2", 0), ("10.0.0.1", 0), protocol="icmp", detail="port-unreachable")
-    of = timeline(syn(1), said)
-    assert rows(of, width=120)[1].split("│")[-1].split() == ["fw", "client", "0", "64", "port-unreachable"]
-    assert [row.split("│")[-1].split() for row in rows(of, width=90)[1:]] == [
-        ["fw", "client", "0", "64"],
-        ["port-unreachable"],
+def test_a_programs_calls_are_not_held_against_what_the_program_is_to_come_to() -> None:
+    of = analysis(
+        call(1, "client", "recv", "ECONNRESET", step=0, traced=True),
+        script=(("client", "run curl -s http://server:8000 = ok"),),
+        results=(result(0, "exit 56", ok=False),),
+    )
+    assert [row.expected for row in rows(of) if isinstance(row, CallRow)] == [None]
+
+
+# --- the kernel's words -----------------------------------------------------------------------------------------------
+
+
+def dropped(*parts: object, **more: object) -> list[str]:
+    return [row.packet for row in rows(analysis(*parts, **more)) if isinstance(row, DropRow)]  # type: ignore[arg-type]
+
+
+def test_a_drop_that_nothing_else_tells_is_a_row() -> None:
+    of = analysis(syn(1, "client > fw > server"), drop(14, "server", "NETFILTER_DROP"))
+    (row,) = [row for row in rows(of) if isinstance(row, DropRow)]
+    assert (row.node, row.packet, row.reason) == ("server", "SYN client:41234 > server:60000", "NETFILTER_DROP")
+
+
+@pytest.mark.parametrize(
+    ("what", "lost"),
+    [
+        ((syn(1), rst(9)), drop(4, "fw", "NETFILTER_DROP")),
+        ((syn(1), icmp(9)), drop(4, "fw", "NETFILTER_DROP")),
+        ((syn(1, "fw > server"), rst(9, "server > fw")), drop(4, "server", "NO_SOCKET")),
+        ((syn(1), kernel(9, "server", "tcp_send_reset", reason="NO_SOCKET")), drop(4, "server", "NO_SOCKET")),
+        ((syn(1, lost=True),), drop(4, "fw", "NETFILTER_DROP", length=0)),
+        ((syn(1), rst(9)), drop(12, "client", "TCP_RESET", Tcp("RA", 0, CLIENT_ISN + 1), (SERVER, CLIENT))),
+        ((syn(1), call(9, "server", "close")), drop(10, "server", "SOCKET_CLOSE", "PA")),
+        ((syn(1),), drop(4, "fw", "OTHERHOST")),
+        ((syn(1),), drop(4, "fw", "NOT_SPECIFIED", Arp("request"))),
+        ((syn(1),), drop(4, "fw", "NOT_SPECIFIED", Icmp(143, 0), (Endpoint("fe80::1", 0), Endpoint("ff02::16", 0)))),
+    ],
+    ids=["a RST answers", "an ICMP error answers", "the server's RST", "the kernel says so", "lost", "of a RST",
+         "of a closed socket", "for another machine", "ARP", "MLD"],
+)  # fmt: skip
+def test_a_drop_that_another_row_tells_is_none(what: Iterable[Event], lost: Drop) -> None:
+    assert dropped(what, lost) == []
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        drop(4, "server", "NETFILTER_DROP"),
+        drop(9_000, "fw", "NETFILTER_DROP"),
+        drop(4, "fw", "NETFILTER_DROP", between=(Endpoint("10.0.0.1", 7), SERVER)),
+    ],
+    ids=["at another machine", "much later", "of another connection"],
+)
+def test_a_drop_that_was_not_answered_is_a_row(lost: Drop) -> None:
+    assert len(dropped(syn(1), rst(9), lost, of=REJECTING)) == 1
+
+
+def test_what_a_kernel_says_in_one_go_is_one_row_and_each_drop_its_own() -> None:
+    lost = [drop(30 + i, "server", "SOCKET_RCVBUFF", "PA") for i in range(2)]
+    told = [row.said for row in rows(analysis(TOLD, kernel(5_000, "client", "tcp_receive_reset"), lost))
+            if isinstance(row, KernelRow)]  # fmt: skip
+    assert told == [
+        ("tcp_receive_reset", "socket error ECONNREFUSED"),
+        ("tcp_send_reset NO_SOCKET",),
+        ("tcp_receive_reset",),
     ]
+    assert kinds(analysis(lost)) == [DropRow, DropRow]
 
 
-def test_arp_is_counted_but_not_drawn() -> None:
-    asked = packet(1, "client > fw", "", CLIENT, ("10.0.0.2", 0), protocol="arp")
-    assert rows(timeline(asked, syn(5)))[-1] == "2 sightings of ARP frames are not drawn."
+# --- long runs --------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_expected_stands_beside_what_came() -> None:
-    of = timeline(
-        call(1, "client", "connect(server:60000)", "ECONNREFUSED", step=0),
-        script=(("client", "connect server:60000 = ok"),),
-        results=(StepResult(0, "ECONNREFUSED", 1000, 31_000, ok=False),),
-    )
-    assert rows(of)[0].endswith("● connect(server:60000) = ECONNREFUSED  30 µs  expected ok")
+def test_a_silence_is_a_row() -> None:
+    of = analysis(syn(0), syn(1_000_000), syn(1_400_000))
+    assert kinds(of) == [PacketRow, PauseRow, PacketRow, PacketRow]
+    assert rows(of)[1] == PauseRow(0, 1_000_000_000)
 
 
-def test_a_reset_stands_out() -> None:
-    assert {"bold red"} == styles(REFUSED, " RST ACK ")
-    assert "bold red" not in styles(REFUSED, " SYN ")
+def test_of_a_long_run_the_ends_stay_and_what_matters_most() -> None:
+    data = [segment(i * 10, "client > fw", "PA", seq=1 + i, length=1) for i in range(1, 1000)]
+    lost = [segment(i * 10 + 5, "client > fw", "PA", seq=5000 + i, length=1, lost=True) for i in range(100, 500)]
+    cut = fault(8005, "fw -- server", "cut")
+    told = rows(analysis(syn(0), data, lost, cut, rst(9005)), limit=30)
+    shown = [row for row in told if not isinstance(row, LeftOutRow)]
+    assert len(shown) == 30
+    assert sum(isinstance(row, PacketRow) and row.lost for row in shown) == 8
+    assert sum(isinstance(row, FaultRow) for row in shown) == 1
+    assert sum(isinstance(row, PacketRow) and row.is_reset for row in shown) == 1
+    assert len(shown) + sum(row.count for row in told if isinstance(row, LeftOutRow)) == 1402
 
 
-def test_a_signal_is_named() -> None:
-    assert rows(timeline(ended(1, "client", "signal SIGPIPE")))[0].endswith(
-        "■ killed by SIGPIPE, exit status 141 in a shell"
-    )
+def test_only_what_is_shown_is_put_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = analysis(segment(i, "client > fw", "PA", seq=1 + i, length=1, ident=i) for i in range(5000))
+    named: list[Endpoint] = []
+    known = words.end
+    monkeypatch.setattr(words, "end", lambda network, end: named.append(end) or known(network, end))
+    ladder_of(of, limit=30)
+    assert len(named) <= 2 * 30
 
 
-def test_nothing_seen() -> None:
-    assert drawn(timeline()) == "Nothing was seen: no packet and no call.\n"
+def test_nothing_at_all() -> None:
+    assert ladder_of(analysis()).rows == ()
+    assert ladder_of(analysis()).lifelines == ()
 
 
-def test_a_long_run_keeps_its_ends_and_what_is_notable() -> None:
-    data = [segment(i * 10, "client > fw", "PA", seq=1 + i, length=1) for i in range(1000)]
-    shown = rows(timeline(data, rst(5005)), limit=30)
-    assert len(shown) == 10 + 1 + 1 + 1 + 10
-    assert "491 rows left out; a recording (--record FILE) has them all" in shown[10]
-    assert "RST ACK" in shown[11]
-    assert "489 rows left out" in shown[12]
-
-
-def test_an_arrow_passes_over_a_lifeline_that_it_does_not_end_at() -> None:
-    star = plan("a -- sw", "b -- sw", "server -- sw", sw="switch")
-    a, b, server = ("10.0.0.1", 1), ("10.0.0.2", 1), ("10.0.0.3", 80)
-    of = timeline(
-        packet(1, "a > sw", "S", a, server),
-        packet(2, "sw > server", "S", a, server),
-        packet(3, "b > sw", "S", b, server),
-        packet(4, "sw > a", "RA", server, a, ack=1),
-        of=star,
-    )
-    assert dedent(drawn(of, on=star)) == dedent("""\
-              ms  a              b             sw           server  from       to         seq  ack  len  ttl
-           0.001  ├──── SYN ─────┼─────────────►│              │    a:1        server:80    0         0   64
-           0.002  │              │              ├──── SYN ────►│    a:1        server:80    0         0   64
-           0.003  │              ├──── SYN ────►│              │    b:1        server:80    0         0   64
-           0.004  │◄─────────────┼─── RST ACK ──┤              │    server:80  a:1          0    1    0   64
-    """)
-
-
-def test_only_nodes_that_take_part_have_a_lifeline() -> None:
-    chain = plan(*[f"r{i} -- r{i + 1}" for i in range(999)])
-    of = timeline(syn(1, "r0 > r1"), of=chain)
-    assert drawn(of, on=chain).split()[:4] == ["ms", "r0", "r1", "r2"]
-
-
-def test_an_early_arrival_still_belongs_to_its_departure() -> None:
-    out, arrived = syn_ack(50)
-    early = syn_ack(49.5)[1]
-    assert arrived.time_ns > out.time_ns > 49_000
-    assert len(rows(timeline(out, early))) == 1
-    assert "lost" not in drawn(timeline(out, early))
-
-
-def test_sequence_numbers_are_relative_even_where_the_syn_was_not_seen() -> None:
-    of = timeline(
-        packet(1, "server > fw", "PA", SERVER, CLIENT, seq=70, ack=CLIENT_ISN + 6, length=3),
-        packet(2, "client > fw", "R", CLIENT, SERVER, seq=CLIENT_ISN + 6),
-    )
-    assert [row.split()[-4:] for row in rows(of)] == [["0", "0", "3", "64"], ["server:60000", "0", "0", "64"]]
+def test_nodes_with_nothing_but_calls_have_a_lifeline_too() -> None:
+    of = analysis(call(1, "server", "listen 60000"), ended(2, "fw", "exit 0"), syn_ack(5, "server > fw"))
+    assert ladder_of(of).lifelines == ("server", "fw", "client")
+    assert ladder_of(analysis(call(1, "server", "poll", "timeout"))).lifelines == ("server",)
+    assert rows(analysis(call(1, "server", "poll", "timeout")))[0].result == TimedOut()  # type: ignore[union-attr]

@@ -1,148 +1,60 @@
-"""The topology's picture, as a person sees it."""
-
-# ruff: noqa: RUF001 -- a drawing is compared with what a person sees
+"""What a picture says, whoever draws it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from ipaddress import IPv4Network
-from textwrap import dedent
-
 import pytest
 
-from netsim.model.plan import Plan, make_plan
-from netsim.model.topology import Node, Route, Topology
-from netsim.report.picture import picture
-from netsim.report.spans import plain
-from tests.unit.builders import THREE, plan
-
-
-def drawn(of: Plan, width: int = 100, cut: tuple[str, ...] = (), off: tuple[str, ...] = ()) -> str:
-    return dedent("\n".join(plain(text) for text in picture(of, width, cut, off)) + "\n")
-
-
-def test_a_chain_with_a_firewall() -> None:
-    assert drawn(THREE) == dedent("""\
-        client ───────────────────── fw ───────────────────── server
-         host  eth0           eth0 router eth1           eth0  host
-               10.0.0.1   10.0.0.2        10.0.1.1   10.0.1.2
-                                      └ forward rule 1: reject tcp dport 60000 with tcp-reset
-    """)
-
-
-def test_a_cut_cable_and_a_node_without_power() -> None:
-    assert drawn(THREE, cut=("client -- fw",), off=("server",)).splitlines()[:2] == [
-        "client ──────────╳────────── fw ───────────────────── server",
-        " host  eth0           eth0 router eth1           eth0   off",
-    ]
-
-
-def test_a_switch_has_no_addresses() -> None:
-    assert drawn(plan("a -- sw", "b -- sw", sw="switch")) == dedent("""\
-          a ────────────── sw ─────────────── b
-        host eth0   eth0 switch eth1   eth0 host
-             10.0.0.1              10.0.0.2
-    """)
-
-
-def test_what_was_set_by_hand_hangs_below_its_node() -> None:
-    rules = {"a": ["drop tcp dport 7"], "b": ["drop tcp dport 9", "output reject tcp dport 8 with tcp-reset"]}
-    tuned = plan("a -- b", firewall=rules).topology
-    a = replace(
-        tuned.nodes[0], sysctls={"net.ipv4.tcp_retries2": "3"}, routes=(Route(IPv4Network("10.9.0.0/16"), "b"),)
-    )
-    assert drawn(make_plan(Topology((a, tuned.nodes[1]), tuned.links))) == dedent("""\
-          a ────────────────────── b
-        host eth0           eth0 host
-             10.0.0.1   10.0.0.2
-          │                        ├ input rule 1: drop tcp dport 9
-          │                        └ output rule 1: reject tcp dport 8 with tcp-reset
-          ├ input rule 1: drop tcp dport 7
-          ├ tcp_retries2 = 3
-          └ route to 10.9.0.0/16 via b
-    """)
-
-
-def test_a_chain_too_wide_goes_on_below() -> None:
-    assert drawn(THREE, width=60) == dedent("""\
-        client ───────────────────── fw
-         host  eth0           eth0 router
-               10.0.0.1   10.0.0.2
-        fw: forward rule 1: reject tcp dport 60000 with tcp-reset
-
-          fw ───────────────────── server
-        router eth1           eth0  host
-               10.0.1.1   10.0.1.2
-    """)
-
-
-def test_on_the_narrowest_terminals_a_chain_is_a_tree() -> None:
-    assert drawn(plan("a -- b"), width=36) == dedent("""\
-        a     host
-        └─ b  host  eth0 10.0.0.2 ─── eth0
-    """)
-
-
-def test_a_tree_with_a_link_too_many() -> None:
-    of = plan("a -- sw", "b -- sw", "sw -- r", "r -- x", "r -- y", "x -- y", sw="switch", r="router",
-              firewall={"r": ["drop tcp dport 9"]})  # fmt: skip
-    assert drawn(of, cut=("r -- y", "x -- y")) == dedent("""\
-        sw       switch
-        ├─ a     host    eth0 10.0.0.1 ─── eth0
-        ├─ b     host    eth0 10.0.0.2 ─── eth1
-        └─ r     router  eth0 10.0.0.3 ─── eth2
-           │  forward rule 1: drop tcp dport 9
-           ├─ x  host    eth0 10.0.1.2 ─── eth1 10.0.1.1
-           └─ y  host    eth0 10.0.2.2 ─╳─ eth2 10.0.2.1
-        and these links:
-          x eth1 10.0.3.1 ─╳─ y eth1 10.0.3.2
-    """)
-
-
-def test_two_cables_between_the_same_two() -> None:
-    assert drawn(plan("a -- b", "a -- b")) == dedent("""\
-        a     host
-        └─ b  host  eth0 10.0.0.2 ─── eth0 10.0.0.1
-        and these links:
-          a eth1 10.0.1.1 ─── b eth1 10.0.1.2
-    """)
-
-
-def test_parts_that_do_not_hang_together_are_drawn_apart() -> None:
-    text = drawn(plan("a -- b", "c -- d"))
-    assert [line.split()[::2] for line in text.splitlines() if "─" in line] == [["a", "b"], ["c", "d"]]
-    assert "\n\n" in text
-
-
-def test_a_node_alone() -> None:
-    assert drawn(make_plan(Topology((Node("alone"),), ()))).split() == ["alone", "host"]
-
-
-def test_a_chain_of_1000_is_summed_up_but_says_where_the_rule_and_the_cut_are() -> None:
-    of = plan(*[f"r{i} -- r{i + 1}" for i in range(999)], firewall={"r500": ["drop tcp dport 9"]})
-    text = drawn(of, cut=("r700 -- r701",))
-    assert len(text.splitlines()) < 20
-    assert [line.strip() for line in text.splitlines() if line.strip().startswith(("⋮", "r500", "r700"))] == [
-        "⋮ 989 more nodes, r7 to r995",
-        "r500  input rule 1: drop tcp dport 9",
-        "r700 ─╳─ r701",
-    ]
+from netsim.model.event import Fault
+from netsim.report.picture import picture_of
+from tests.unit.builders import analysis, fault, network
 
 
 @pytest.mark.parametrize(
-    ("links", "said"),
+    ("faults", "cut_to", "off"),
     [
-        ([f"h{i} -- sw" for i in range(100)], "└─ ⋮ 90 more nodes, h10 to h99"),
-        ([f"r{i} -- r{(i + 1) % 1000}" for i in range(1000)], "└─ ⋮ 492 more nodes"),
+        ([fault(1, "client -- fw", "cut")], {"client -- fw": ("client", "fw")}, set()),
+        ([fault(1, "client -- fw", "cut to fw")], {"client -- fw": ("fw",)}, set()),
+        ([fault(1, "client -- fw", "cut"), fault(900, "client -- fw", "heal")], {}, set()),
+        (
+            [fault(1, "client -- fw", "cut"), fault(9, "client -- fw", "heal"), fault(20, "client -- fw", "cut to fw")],
+            {"client -- fw": ("fw",)},
+            set(),
+        ),
+        ([fault(1, "server", "crash")], {}, {"server"}),
+        ([fault(1, "server", "crash"), fault(900, "server", "boot")], {}, set()),
+        ([fault(1, "server", "crash"), fault(900, "server", "boot"), fault(990, "server", "crash")], {}, {"server"}),
+    ],
+    ids=["cut", "cut one way", "healed", "cut again", "off", "booted", "off again"],
+)
+def test_what_is_broken_in_the_end(faults: list[Fault], cut_to: dict[str, tuple[str, ...]], off: set[str]) -> None:
+    of = analysis(faults)
+    machines = [machine for cluster in picture_of(of.network, of.outages).clusters for machine in cluster.machines]
+    cables = [cable for machine in machines for cable in machine.cables]
+    assert {cable.link: cable.cut_to for cable in cables if cable.cut_to} == cut_to
+    assert {machine.name for machine in machines if machine.off} == off
+
+
+def test_without_a_run_nothing_is_broken() -> None:
+    (cluster,) = picture_of(network("a -- b")).clusters
+    assert [machine.off for machine in cluster.machines] == [False, False]
+    assert cluster.is_chain
+
+
+def test_a_chain_is_in_order_however_it_was_written() -> None:
+    (cluster,) = picture_of(network("b -- c", "a -- b", "c -- d")).clusters
+    assert [machine.name for machine in cluster.machines] == ["a", "b", "c", "d"]
+    (ring,) = picture_of(network("a -- b", "b -- c", "c -- a")).clusters
+    assert not ring.is_chain
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("reject tcp dport 60000 with tcp-reset", "forward rule 1: reject tcp dport 60000 with tcp-reset"),
+        ("forward reject tcp dport 80", "forward rule 1: reject tcp dport 80"),
+        ("output drop udp", "output rule 1: drop udp"),
     ],
 )
-def test_big_stars_and_rings_are_summed_up(links: list[str], said: str) -> None:
-    text = drawn(plan(*links, sw="switch"))
-    assert said in text
-    assert len(text.splitlines()) < 25
-
-
-@pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    wide = plan(*[f"r{i} -- r{i + 1}" for i in range(50)])
-    assert max(map(len, drawn(wide, width).splitlines())) <= width
+def test_a_rule_is_told_once_with_its_chain(rule: str, said: str) -> None:
+    (cluster,) = picture_of(network("client -- fw", fw="router", firewall={"fw": [rule]})).clusters
+    assert [remark.text for machine in cluster.machines for remark in machine.remarks] == [said]

@@ -1,4 +1,4 @@
-"""Styled text as plain values: what a report draws before it knows of any terminal.
+"""Styled text as plain values: what is drawn before anything is known of the terminal but its width.
 
 A style is one of rich's: `bold red`, `dim`. Every character that is drawn is one column wide.
 """
@@ -32,15 +32,12 @@ def plain(spans: Line) -> str:
     return "".join(text for text, _ in spans)
 
 
-def emphasised(text: str, style: str = "") -> Line:
-    """Read the one mark that sentences carry: **bold**."""
-    parts = re.split(r"\*\*(.+?)\*\*", text)
-    return tuple((part, f"{style} bold".strip() if i % 2 else style) for i, part in enumerate(parts) if part)
-
-
-def unmarked(text: str) -> str:
-    """A sentence without its marks, for whoever is no terminal."""
-    return plain(emphasised(text))
+def emphasised(text: str, word: str | None) -> Line:
+    """A sentence with a name in bold wherever it stands for itself: not in `fw-2`, `fw.curl` or `fw:80`."""
+    if not word:
+        return line(text)
+    parts = re.split(rf"(?<![\w.-])({re.escape(word)})(?![\w-]|[.:]\w)", text)
+    return tuple((part, "bold" if i % 2 else "") for i, part in enumerate(parts) if part)
 
 
 def safe(spans: Line) -> Line:

@@ -1,16 +1,31 @@
 from __future__ import annotations
 
-from netsim.report.spans import Canvas, emphasised, in_ascii, line, plain, safe, unmarked, wrap
+import pytest
+
+from netsim.report.terminal.spans import Canvas, emphasised, in_ascii, line, plain, safe, wrap
 
 
-def test_emphasis_is_read_and_dropped() -> None:
-    assert emphasised("from **fw**, not") == (("from ", ""), ("fw", "bold"), (", not", ""))
-    assert unmarked("from **fw**, not") == "from fw, not"
-    assert unmarked("2 ** 3") == "2 ** 3"
+@pytest.mark.parametrize(
+    ("sentence", "bold"),
+    [
+        ("from fw, not from server", 1),
+        ("It was fw. It was fw's rule, on client -- fw", 3),
+        ("fw-2, fw.curl, nofw, fw:80, a.fw, my-fw and FW are others", 0),
+        ("fw: rule 1", 1),
+    ],
+)
+def test_a_name_stands_out_where_it_is_the_name(sentence: str, bold: int) -> None:
+    told = emphasised(sentence, "fw")
+    assert plain(told) == sentence
+    assert [text for text, style in told if style == "bold"] == ["fw"] * bold
+
+
+def test_without_a_name_nothing_stands_out() -> None:
+    assert emphasised("a ** b **", None) == (("a ** b **", ""),)
 
 
 def test_sentences_break_between_words_and_keep_their_styles() -> None:
-    assert wrap(emphasised("the reset came from **fw**, not from server"), 24, "- ", "  ") == [
+    assert wrap(emphasised("the reset came from fw, not from server", "fw"), 24, "- ", "  ") == [
         (("- the reset came from", ""),),
         (("  ", ""), ("fw", "bold"), (", not from server", "")),
     ]
