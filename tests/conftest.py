@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-_PART_MAX = 40
-_ID_MAX = 200
+_PART_MAX = 16
+_ID_MAX = 120
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from netsim.cli.interrupt import interruptible
 from netsim.errors import HostError, NetsimError
 
 _EPILOG = "Exit codes: 0 as expected, 1 not as expected, 2 bad input, 3 this host cannot, 130 interrupted."
@@ -20,6 +20,17 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            with interruptible():
+                return self._told(ctx)
+        except KeyboardInterrupt:
+            from netsim.linux.keeper import end_keepers
+
+            end_keepers()
+            print("netsim: interrupted; everything was given back", file=sys.stderr, flush=True)
+            os._exit(130)  # CPython makes a signal of any exit, where KeyboardInterrupt has passed an exec()
+
+    def _told(self, ctx: Any) -> Any:
+        try:
             try:
                 return super().invoke(ctx)
             finally:
@@ -27,19 +38,21 @@ class _Commands(TyperGroup):
         except NetsimError as error:
             print(f"netsim: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            print("netsim: interrupted; everything was given back", file=sys.stderr)
-            raise typer.Exit(130) from None
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer: it would fail once more
-            if isinstance(error, BrokenPipeError):  # our reader has seen enough, as in `netsim list | head -1`
-                raise typer.Exit(0) from None
-            print(f"netsim: this host refused: {error}", file=sys.stderr)
-            raise typer.Exit(HostError.exit_code) from None
+            raise typer.Exit(_refused(error)) from None
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the interface
         """In the order of their use, not of the alphabet."""
         return list(self.commands)
+
+
+def _refused(error: OSError) -> int:
+    """Say that the host did not do what it was asked for, and give the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer: it would fail once more
+    if isinstance(error, BrokenPipeError):  # our reader has seen enough, as in `netsim list | head -1`
+        return 0
+    print(f"netsim: this host refused: {error}", file=sys.stderr)
+    return HostError.exit_code
 
 
 app = typer.Typer(
@@ -78,9 +91,22 @@ def main() -> None:
 
     for commands in (play, labs, scenarios, host):
         commands.add_to(app)
-    signal.signal(signal.SIGTERM, _interrupt)  # `kill` must give everything back as Ctrl-C does
-    app(prog_name="netsim")
+    _open_what_is_closed()
+    try:
+        try:
+            app(prog_name="netsim")
+        finally:
+            sys.stdout.flush()  # of --help and --version
+    except OSError as error:
+        sys.exit(_refused(error))
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _open_what_is_closed() -> None:
+    """Put /dev/null where there is no stdin, stdout or stderr: a file that got such a number would be written to."""
+    for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - it stays open
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

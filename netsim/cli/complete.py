@@ -12,14 +12,16 @@ def scenarios(incomplete: str) -> list[str]:
 
 
 def labs(incomplete: str) -> list[str]:
+    from netsim.engines.host import STATE
     from netsim.linux import journal
 
-    return [lab for lab in journal.labs() if lab.startswith(incomplete)]
+    return [lab for lab in journal.labs(STATE) if lab.startswith(incomplete)]
 
 
 def nodes(ctx: Any, incomplete: str) -> list[str]:
+    from netsim.engines.host import STATE
     from netsim.linux import enter, journal
 
     wanted = ctx.params.get("lab")
-    found = {node for lab in journal.labs() if wanted in {None, lab} for node in enter.nodes(lab)}
+    found = {node for lab in journal.labs(STATE) if wanted in {None, lab} for node in enter.nodes(lab)}
     return sorted(node for node in found if node.startswith(incomplete))

@@ -36,11 +36,12 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what there is.")] = False, as_json: Json = False
 ) -> None:
     """Give back whatever killed runs left, and nothing else. Standing labs are left alone."""
-    from netsim.engines import host
+    from netsim.engines import choose
     from netsim.linux import stale
 
-    host.check("netsim clean")
-    found = stale.clean(dry_run)
+    engine = choose()
+    engine.check("netsim clean")
+    found = stale.clean(engine.state, dry_run)
     if as_json:
         print_json([asdict(one) for one in found])
     elif found:

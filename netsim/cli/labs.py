@@ -26,18 +26,18 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Build a scenario's network and leave it standing: its rules in place, its services listening."""
-    from netsim.engines import host
+    from netsim.cli.output import recover
+    from netsim.engines import choose
     from netsim.files import library
     from netsim.model.names import checked_name
 
     scenario = library.load(name)
-    host.check(f"netsim up {name}")
+    engine = choose()
+    engine.check(f"netsim up {name}")
     called = checked_name(lab, "lab") if lab is not None else scenario.name
-    host.recover()
-    from netsim.standing import stand
-
+    recover(engine)
     with Progress(quiet=as_json) as progress:
-        about = stand(scenario, called, progress)
+        about = engine.stand(scenario, called, progress)
     if as_json:
         print_json(about)
         return
@@ -45,14 +45,14 @@ def up(
 
 
 def _tell_what_stands(scenario: Scenario, lab: str) -> None:
+    from netsim.model.network import network_of
     from netsim.model.plan import make_plan
-    from netsim.report.picture import picture
-    from netsim.report.terminal import show as draw
+    from netsim.report.terminal import render_network
 
     screen = console()
     screen.print(lab, style="bold", end="")
     screen.print("  is standing\n", markup=False)
-    draw(picture(make_plan(scenario.topology), screen.width), screen)
+    render_network(network_of(make_plan(scenario.topology)), screen)
     print("\nTry")
     for command in suggestions(scenario):
         print(f"  {command}")
@@ -60,10 +60,12 @@ def _tell_what_stands(scenario: Scenario, lab: str) -> None:
 
 def suggestions(scenario: Scenario) -> list[str]:
     """What to type next: the script's own connection by hand, a look around, and the end."""
+    from netsim.model.action import Connect
+
     found = []
     for step in scenario.script:
-        if step.verb.name == "connect":
-            found.append(f"sudo netsim exec {step.node} -- nc -v {step.args['host']} {step.args['port']}")
+        if isinstance(step.action, Connect):
+            found.append(f"sudo netsim exec {step.node} -- nc -v {step.action.host} {step.action.port}")
             break
     nodes = scenario.topology.nodes
     router = next((node.name for node in nodes if node.kind == "router"), nodes[0].name)
@@ -77,15 +79,16 @@ def down(
 ) -> None:
     """Take a standing lab down, with everything that runs in it."""
     from netsim.cli.standing import pick, standing_labs
-    from netsim.engines import host
-    from netsim.standing import fell
+    from netsim.engines import choose
+    from netsim.engines.standing import take_down
 
-    host.check("netsim down")
+    engine = choose()
+    engine.check("netsim down")
     if everything and name is not None:
         raise InputError("either a lab's name or --all, not both")
     going = standing_labs() if everything else [pick(name)]
     for lab in going:
-        fell(lab.name, lab.keeper)
+        take_down(lab.name, lab.keeper, engine.state)
     if as_json:
         print_json([lab.name for lab in going])
     else:
@@ -124,7 +127,7 @@ def exec_(ctx: typer.Context, node: Node, lab: Lab = None) -> None:
         command = command[1:]
     if not command:
         raise InputError(f"which program? netsim exec {node} -- PROGRAM [ARGUMENT]...")
-    _enter(lab, node, command)
+    _enter(lab, node, command, f"netsim exec {node}")
 
 
 def shell(node: Node, lab: Lab = None) -> None:
@@ -132,16 +135,17 @@ def shell(node: Node, lab: Lab = None) -> None:
     from netsim.cli.standing import pick
     from netsim.linux.enter import shell_argv
 
-    _enter(lab, node, shell_argv(pick(lab).name, node))
+    _enter(lab, node, shell_argv(pick(lab).name, node), f"netsim shell {node}")
 
 
-def _enter(lab: str | None, node: str, command: list[str]) -> None:
+def _enter(lab: str | None, node: str, command: list[str], typed: str) -> None:
     from netsim.cli.standing import pick
-    from netsim.engines import host
+    from netsim.engines import choose
     from netsim.linux.enter import enter
 
-    host.check(f"netsim exec {node}")
-    enter(pick(lab).name, node, command)
+    engine = choose()
+    engine.check(typed)
+    enter(pick(lab).name, node, command, engine.state)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from netsim.engines import Engine
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -22,7 +24,8 @@ def console() -> Console:
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)  # piece by piece: a whole text of it may be too much
+    print()
 
 
 def table(rows: list[list[str]], header: list[str]) -> None:
@@ -30,6 +33,12 @@ def table(rows: list[list[str]], header: list[str]) -> None:
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     for row in (header, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def recover(engine: Engine) -> None:
+    """Give back what killed runs left, as `netsim clean` does, and say so on stderr."""
+    for lab in engine.recover():
+        print(f"netsim: gave back what a killed run of {lab} had left", file=sys.stderr)
 
 
 class Progress:

@@ -28,21 +28,23 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Build a scenario's network, play its script, explain what happened, and take everything down."""
-    from netsim.engines import host
-    from netsim.files import library, recording
+    from netsim.cli.output import recover
+    from netsim.engines import choose
+    from netsim.files import library
     from netsim.model.names import checked_name
 
     scenario = library.load(name)
-    host.check(f"netsim run {name}")
+    engine = choose()
+    engine.check(f"netsim run {name}")
     if lab is not None:
         checked_name(lab, "lab")
     if record is not None:
-        recording.check_target(record)
-    host.recover()
-    from netsim.runner import run as play
+        from netsim.files import recording
 
+        recording.check_target(record)
+    recover(engine)
     with Progress(quiet=as_json) as progress:
-        timeline = play(scenario, lab, progress, meanwhile=_load_report)
+        timeline = engine.run(scenario, lab, progress, meanwhile=_load_report)
     if record is not None:
         recording.write(timeline, record)
     if timing:
@@ -57,8 +59,11 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain a recording. Needs no root, and no lab."""
+    import gc
+
     from netsim.files import recording
 
+    gc.disable()  # it would look through all that was read again and again
     raise typer.Exit(_tell(recording.read(file), as_json))
 
 
@@ -68,20 +73,24 @@ def _load_report() -> None:
     import rich.text  # noqa: F401
 
     import netsim.explain
-    import netsim.report.json_report
     import netsim.report.terminal  # noqa: F401
 
 
 def _tell(timeline: Timeline, as_json: bool) -> int:
+    from netsim.analysis import analyse
     from netsim.explain import explain as find_causes
-    from netsim.model.plan import make_plan
-    from netsim.report import json_report, terminal
 
-    explanation = find_causes(timeline)
     if as_json:
+        from netsim.report import json_report
+
+        explanation = find_causes(timeline)
         print_json(json_report.report(timeline, explanation))
     else:
-        terminal.render(timeline, make_plan(timeline.scenario.topology), explanation, console())
+        from netsim.report import terminal
+
+        analysis = analyse(timeline)
+        explanation = find_causes(timeline, analysis)
+        terminal.render(analysis, explanation, console())
     return 0 if explanation.verdict == "pass" else 1
 
 

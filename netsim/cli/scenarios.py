@@ -34,9 +34,9 @@ def list_(as_json: Json = False) -> None:
 def show(name: Name, as_json: Json = False) -> None:
     """Show a scenario: what it teaches, its network, its script."""
     from netsim.files import library
+    from netsim.model.network import network_of
     from netsim.model.plan import make_plan
-    from netsim.report.picture import picture
-    from netsim.report.terminal import show as draw
+    from netsim.report.terminal import render_network
 
     scenario = library.load(name)
     if as_json:
@@ -46,11 +46,11 @@ def show(name: Name, as_json: Json = False) -> None:
     screen.print(scenario.name, style="bold", end="  ")
     screen.print(scenario.title, markup=False)
     screen.print(f"\n{scenario.about.strip()}\n" if scenario.about.strip() else "", markup=False)
-    draw(picture(make_plan(scenario.topology), screen.width), screen)
+    render_network(network_of(make_plan(scenario.topology)), screen)
     if scenario.script:
         print("\nScript")
         table(
-            [[f"  {step.who}", step.text, step.expected or ""] for step in scenario.script],
+            [[f"  {step.who}", step.line_text, str(step.expected or "")] for step in scenario.script],
             ["  who", "does", "expected"],
         )
 
@@ -68,21 +68,24 @@ def _described(scenario: Scenario) -> dict[str, object]:
                 "name": node.node.name,
                 "kind": node.node.kind,
                 "addresses": [f"{i.address}/{i.prefixlen}" for i in node.interfaces if i.address],
-                "firewall": [rule.text for rule in node.node.firewall],
+                "firewall": [str(rule) for rule in node.node.firewall],
             }
             for node in plan.nodes
         ],
-        "links": [link.name for link in scenario.topology.links],
-        "script": [{"who": step.who, "text": step.text, "expected": step.expected} for step in scenario.script],
+        "links": [link.id for link in scenario.topology.links],
+        "script": [
+            {"who": step.who, "text": step.text, "expected": step.expected and str(step.expected)}
+            for step in scenario.script
+        ],
     }
 
 
 def graph(name: Name, as_json: Json = False) -> None:
     """Draw a scenario's network in the terminal."""
     from netsim.files import library
+    from netsim.model.network import network_of
     from netsim.model.plan import make_plan
-    from netsim.report.picture import picture
-    from netsim.report.terminal import show as draw
+    from netsim.report.terminal import render_network
 
     scenario = library.load(name)
     if as_json:
@@ -90,7 +93,7 @@ def graph(name: Name, as_json: Json = False) -> None:
         print_json({key: described[key] for key in ("name", "nodes", "links")})
         return
     screen = console()
-    draw(picture(make_plan(scenario.topology), screen.width), screen)
+    render_network(network_of(make_plan(scenario.topology)), screen)
 
 
 def check(

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from netsim.engines.host import STATE
 from netsim.errors import InputError
 from netsim.linux import journal
 from netsim.linux.lab import ABOUT
@@ -27,9 +28,9 @@ class Standing:
 def standing_labs() -> list[Standing]:
     """Every lab whose keeper lives."""
     found = []
-    for name in journal.labs():
+    for name in journal.labs(STATE):
         try:
-            about = json.loads((journal.STATE / name / ABOUT).read_text())
+            about = json.loads((STATE / name / ABOUT).read_text())
         except (OSError, ValueError):  # it is being built, or a run's
             about = {}
         keeper = _keeper(name, about.get("keeper"))
@@ -51,7 +52,7 @@ def standing_labs() -> list[Standing]:
 def _keeper(lab: str, said: int | None) -> int | None:
     """The lab's keeper, if it lives. Only root can ask the journal's lock; others go by what the lab says of itself."""
     try:
-        return journal.keeper_pid(lab)
+        return journal.keeper_pid(lab, STATE)
     except PermissionError:
         return said if said and Path(f"/proc/{said}").exists() else None
 
