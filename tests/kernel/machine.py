@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from netsim.engines.host import STATE
 from netsim.linux import journal, syscalls
 
 ROOT = Path(__file__).parents[2]
@@ -48,10 +49,7 @@ class NoMachineError(Exception):
 
 
 class Machine:
-    """Namespaces for processes, mounts and the network, with a /run of their own; the other files are the host's.
-
-    Tracing instances are the whole kernel's: a lab called `lab`, a name that nobody else has, is told by its own.
-    """
+    """Namespaces for processes, mounts and the network, with a /run of their own; the other files are the host's."""
 
     def __init__(self) -> None:
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -73,7 +71,7 @@ class Machine:
             _, said = self._first.communicate()
             raise NoMachineError(f"no namespaces for mounts and the network: {said.strip()}")
         self._pids = os.open(f"/proc/{self.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        self.state = self.path(journal.STATE)
+        self.state = self.path(STATE)
 
     def __enter__(self) -> Machine:
         return self
@@ -197,7 +195,6 @@ class Machine:
         """Everything there that no machine has which has only just been switched on."""
         found = [str(path) for path in self.path("/run").rglob("*")]
         found += [f"process {pid}: {argv}" for pid, argv in self.processes().items()]
-        found += [f"tracing instance {name}" for name in tracing_instances() if f"-{self.lab}-" in name]
         links = Path(f"/proc/{self.pid}/net/dev").read_text().splitlines()[2:]
         return found + [
             f"interface {line.split(':')[0].strip()}" for line in links if not line.strip().startswith("lo:")
@@ -219,22 +216,6 @@ def until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"it never came: {what}"
         os.sched_yield()
-
-
-def tracing_instances() -> set[str]:
-    """The kernel's tracing instances; they are the whole kernel's, whatever machine they were made in."""
-    try:
-        root = syscalls.mount_detached("tracefs")
-    except OSError:
-        return set()
-    try:
-        at = os.open("instances", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
-        try:
-            return set(os.listdir(at))
-        finally:
-            os.close(at)
-    finally:
-        os.close(root)
 
 
 def tcp_counter(pid: int, name: str) -> int:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from tests.kernel.machine import Machine, tracing_instances
+from tests.kernel.machine import Machine
 
 Output = Callable[..., str]
 Snapshot = dict[str, object]
@@ -42,7 +42,7 @@ def network(output: Output) -> Snapshot:
 
 
 def everything(machine: Machine) -> Snapshot:
-    """A machine's network, its named namespaces, files, mounts and processes, and its lab's tracing instances."""
+    """A machine's network, its named namespaces, files, mounts and processes."""
 
     def output(*argv: str, code: tuple[int, ...] = (0,)) -> str:
         done = machine.run(*argv)
@@ -58,7 +58,6 @@ def everything(machine: Machine) -> Snapshot:
         "files in /etc": [machine.path(f"/etc/{name}").read_text() for name in ("hosts", "nsswitch.conf")],
         "mounts": machine.path(f"/proc/{machine.inside_pid(machine.pid)}/mountinfo").read_text(),
         "processes": machine.processes(),
-        "tracing": {name for name in tracing_instances() if f"-{machine.lab}-" in name},
     }
 
 

@@ -23,7 +23,7 @@ TEXTS = {
     "no such link": (NETWORK + "script:\n  - client -- fw: cut\n", "bad.yaml:5:5: there is no link 'client -- fw'"),
     "link to itself": ("title: x\nnodes: {a: {}}\nlinks: [a -- a]\n", "bad.yaml:3:9:"),
     "two nodes of one name": ("title: x\nnodes: {a: {}, a: {}}\n", "bad.yaml:2:16:"),
-    "a name that leads out": ("title: x\nnodes: {../a: {}}\n", "bad.yaml:2:9: '../a' cannot be a node's name"),
+    "a name that leads out": ("title: x\nnodes: {../a: {}}\n", "bad.yaml:2:9: '../a' cannot be the name of a node"),
     "a name of 300 letters": (f"title: x\nnodes: {{{'a' * 300}: {{}}}}\n", "bad.yaml:2:9:"),
     "a name that looks alike": ("title: x\nnodes: {\N{CYRILLIC SMALL LETTER ES}lient: {}}\n", "bad.yaml:2:9:"),
     "subnet too small": (
@@ -40,6 +40,12 @@ TEXTS = {
     "broken YAML": ("title: [x\n", "bad.yaml:"),
     "a list for a mapping": ("- title: x\n", "bad.yaml:1:1:"),
     "an empty file": ("", "bad.yaml"),
+    "no second link": (NETWORK + "script:\n  - client -- server (2): cut\n", "bad.yaml:5:"),
+    "IPv6": ("title: x\nnodes: {a: {}, b: {}}\nlinks: [a -- b: {subnet: 'fd00::/64'}]\n", "bad.yaml:3:"),
+    "a machine without power": (
+        NETWORK + "script:\n  - server: crash\n  - server: listen 80\n",
+        "bad.yaml:6:5: server has no power since line 5; write 'server: boot' before this",
+    ),
     "not connected": (
         "title: x\nnodes: {a: {}, b: {}, c: {}}\nlinks: [a -- b]\nscript:\n  - a: connect c:80\n", "bad.yaml:5:"
     ),
@@ -101,7 +107,7 @@ def test_a_file(shared_machine: Machine, tmp_path: Path, kind: str, command: str
 WORDS = {
     "a scenario like another": (["run", "firewall-rest"], "there is no scenario 'firewall-rest'; did you mean"),
     "a scenario unlike any": (["run", "zzz"], "there is no scenario 'zzz'; see 'netsim list'"),
-    "no name of a scenario": (["show", "a b"], "'a b' cannot be a scenario's name"),
+    "no name of a scenario": (["show", "a b"], "'a b' cannot be the name of a scenario"),
     "a file that is not there": (["check", "./firewall-reset.yaml"], "there is no file './firewall-reset.yaml'"),
     "no name of a lab": (["run", "closed-port", "--lab", "../x"], "'../x' cannot be the name of a lab"),
     "a recording in no directory": (["run", "closed-port", "--record", "/no/where.jsonl"], "/no/where.jsonl"),

@@ -17,12 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from netsim.engines.host import STATE
 from netsim.errors import InputError
-from netsim.linux import channel, leftover_processes
-from netsim.linux.journal import STATE
+from netsim.linux import channel, processes
 from netsim.linux.lab import Child, Lab, up
 from netsim.linux.netns_names import node_path
+from netsim.model.action import FetchError
+from netsim.model.endpoint import Endpoint
 from netsim.model.plan import make_plan
+from netsim.model.result import Count, Errno, Ok, Signalled
 from netsim.model.topology import Link, Node, Topology
 from netsim.processes import command, strace
 from netsim.processes.command import Ended, Refused, Signal, Started
@@ -47,7 +50,7 @@ def lab() -> Iterator[Lab]:
     groups = os.getgroups()
     os.setgroups([*groups, 4242])  # for a command to lose
     try:
-        with up(PLAN, f"test-command-{os.getpid()}") as lab:
+        with up(PLAN, f"test-command-{os.getpid()}", STATE) as lab:
             yield lab
     finally:
         os.setgroups(groups)
@@ -62,8 +65,7 @@ def running(lab: Lab, node: str, *argv: str, traced: bool = False) -> Iterator[t
     try:
         yield child, started.pid
     finally:
-        child.close()
-        lab.bury(child)
+        lab.wait(child)
 
 
 def answer(child: Child) -> command.Message:
@@ -76,8 +78,7 @@ def run(lab: Lab, *argv: str, node: str = "client", traced: bool = False) -> End
     message = answer(child)
     if isinstance(message, Started):
         message = answer(child)
-    child.close()
-    assert os.waitstatus_to_exitcode(lab.bury(child)) == 0
+    assert os.waitstatus_to_exitcode(lab.wait(child)) == 0
     assert isinstance(message, Ended | Refused)
     return message
 
@@ -86,7 +87,7 @@ def output(lab: Lab, *argv: str, node: str = "client") -> str:
     """What a command wrote, which must have ended well."""
     ended = run(lab, *argv, node=node)
     assert isinstance(ended, Ended), ended
-    assert ended.outcome == "exit 0", ended.output
+    assert str(ended.outcome) == "exit 0", ended.output
     return ended.output
 
 
@@ -104,7 +105,7 @@ def gone(pidfd: int) -> bool:
 def processes_on(lab: Lab, node: str, having: bytes = b"") -> int:
     """How many processes are on a node, or of those the ones with such a command line."""
     found = 0
-    for pid in leftover_processes.in_namespaces({os.stat(node_path(lab.name, node)).st_ino}):
+    for pid in processes.in_namespaces({os.stat(node_path(lab.name, node)).st_ino}):
         with suppress(FileNotFoundError, ProcessLookupError):  # it went while we looked
             found += having in Path(f"/proc/{pid}/cmdline").read_bytes()
     return found
@@ -139,7 +140,7 @@ class TestFiles:
     def test_secrets_are_unreadable(self, lab: Lab, path: str) -> None:
         ended = run(lab, "cat", path)
         assert isinstance(ended, Ended)
-        assert ended.outcome == "exit 1"
+        assert str(ended.outcome) == "exit 1"
         assert "denied" in ended.output
 
     def test_the_root_directory_holds_the_system_and_nothing_else(self, lab: Lab) -> None:
@@ -159,7 +160,7 @@ class TestFiles:
             os.chmod(path, 0o777)
             ended = run(lab, "ls", path)
             assert isinstance(ended, Ended)
-            assert ended.outcome == "exit 2"
+            assert str(ended.outcome) == "exit 2"
             assert "No such file" in ended.output
 
     def test_only_harmless_devices(self, lab: Lab) -> None:
@@ -220,7 +221,7 @@ class TestRights:
         ):
             ended = run(lab, *attempt)
             assert isinstance(ended, Ended)
-            assert ended.outcome != "exit 0", attempt
+            assert str(ended.outcome) != "exit 0", attempt
 
     @needs_python
     def test_ports_below_1024_and_ping(self, lab: Lab) -> None:
@@ -242,7 +243,7 @@ class TestNames:
     def test_a_name_of_the_world_is_unknown_at_once(self, lab: Lab) -> None:
         ended = run(lab, "getent", "hosts", "example.org")
         assert isinstance(ended, Ended)
-        assert (ended.outcome, ended.output) == ("exit 2", "")
+        assert (str(ended.outcome), ended.output) == ("exit 2", "")
         assert ended.end_ns - ended.start_ns < 1_000_000_000
 
 
@@ -262,7 +263,7 @@ class TestOutcome:
     def test_exits_and_signals_are_told_apart(self, lab: Lab, script: str, outcome: str, traced: bool) -> None:
         ended = run(lab, "sh", "-c", script, traced=traced)
         assert isinstance(ended, Ended)
-        assert ended.outcome == outcome
+        assert str(ended.outcome) == outcome
 
     @needs_python
     @traced_or_not
@@ -278,10 +279,12 @@ class TestOutcome:
         )
         ended = run(lab, PYTHON, "-c", script, traced=traced)
         assert isinstance(ended, Ended)
-        assert ended.outcome == "signal SIGPIPE"
+        assert str(ended.outcome) == "signal SIGPIPE"
         if traced:
-            last = strace.parse(ended.strace, "client", "client", None, 0)[-1]
-            assert (last.call, last.result) == ("sendto", "EPIPE")
+            told = traced_calls(ended)
+            last, (end,) = told.calls[-1], told.ends
+            assert (last.name, last.result, end.outcome) == ("send", Errno("EPIPE"), Signalled("SIGPIPE"))
+            assert {last.socket} < set(end.closed)
 
     def test_a_broken_pipe_kills_what_does_not_ignore_it(self, lab: Lab) -> None:
         assert "Broken pipe" not in sh(lab, "yes | head -n 1")  # as it does where SIGPIPE is ignored
@@ -336,9 +339,9 @@ class TestEnd:
         before = processes_on(lab, "client")
         ended = run(lab, "sh", "-c", "setsid sleep 1000 & exec setsid sleep 0", traced=traced)
         assert isinstance(ended, Ended)
-        assert ended.outcome == "exit 0"
+        assert str(ended.outcome) == "exit 0"
         assert processes_on(lab, "client") == before
-        assert ("+++ killed by SIGKILL +++" in ended.strace) == traced  # strace could tell of it
+        assert ("+++ killed by SIGKILL +++" in (ended.strace or "")) == traced  # strace could tell of it
 
     @traced_or_not
     def test_a_signal_from_outside_ends_it(self, lab: Lab, traced: bool) -> None:
@@ -346,8 +349,37 @@ class TestEnd:
             channel.send(child.sock, Signal(signal.SIGTERM))
             ended = answer(child)
             assert isinstance(ended, Ended)
-            assert ended.outcome == "signal SIGTERM"
+            assert str(ended.outcome) == "signal SIGTERM"
             assert gone(child.pidfd)
+        assert processes_on(lab, "client") == 0
+
+    @needs_python
+    @traced_or_not
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+    @pytest.mark.parametrize(
+        "script",
+        ["exec {serve}", "{serve}; true", "trap : TERM; setsid {serve} & wait; wait"],
+        ids=["program", "child", "session"],
+    )
+    def test_a_signal_reaches_who_listens(self, lab: Lab, script: str, number: int, traced: bool) -> None:
+        """The program itself, a shell's child, or a child in a session of its own that the shell waits for."""
+        serve = f"{PYTHON} -c 'import socket, signal; s = socket.create_server((\"\", 9000)); signal.pause()'"
+        with running(lab, "server", "sh", "-c", script.format(serve=serve), traced=traced) as (child, pid):
+            wait_until(lambda: listens(pid))
+            channel.send(child.sock, Signal(number))
+            assert isinstance(answer(child), Ended)
+        assert " 0A " not in lab.read("server", "tcp")  # TCP_LISTEN
+        assert processes_on(lab, "server") == 0
+
+    @traced_or_not
+    def test_a_signal_right_after_its_start(self, lab: Lab, traced: bool) -> None:
+        """Where its calls are traced, strace may be at work yet to become the program."""
+        for _ in range(10):
+            with running(lab, "client", "sleep", "1000", traced=traced) as (child, _):
+                channel.send(child.sock, Signal(signal.SIGKILL))
+                ended = answer(child)
+                assert isinstance(ended, Ended)
+                assert str(ended.outcome) == "signal SIGKILL"
         assert processes_on(lab, "client") == 0
 
     def test_it_ends_when_nobody_waits_for_it(self, lab: Lab) -> None:
@@ -369,18 +401,18 @@ class TestEnd:
     @traced_or_not
     def test_killing_the_keeper_leaves_no_process(self, traced: bool) -> None:
         name = f"test-killed-{os.getpid()}"
-        with up(PLAN, name) as doomed:
+        with up(PLAN, name, STATE) as doomed:
             inodes = {os.stat(node_path(name, node)).st_ino for node in PLAN.addresses}
             child = doomed.fork("server", command.serve, ("sh", "-c", "setsid sleep 1000 & sleep 1000"), HOSTS, traced)
             started = answer(child)
             assert isinstance(started, Started)
             wait_until(lambda: processes_on(doomed, "server", b"sleep\x001000\x00") == 2)
-            there = list(leftover_processes.in_namespaces(inodes))
+            there = list(processes.in_namespaces(inodes))
             assert started.pid in there
             pidfds = [os.pidfd_open(process) for process in there]
             os.kill(doomed.keeper.pid, signal.SIGKILL)
             assert [gone(pidfd) for pidfd in pidfds] == [True] * len(pidfds)
-            assert list(leftover_processes.in_namespaces(inodes)) == []
+            assert list(processes.in_namespaces(inodes)) == []
             for pidfd in pidfds:
                 os.close(pidfd)
             child.close()
@@ -402,39 +434,102 @@ class TestCalls:
             channel.send(child.sock, Signal(signal.SIGTERM))
             served = answer(child)
         assert isinstance(ended, Ended)
-        assert ended.outcome == "exit 0"
+        assert str(ended.outcome) == "exit 0"
         assert "Directory listing" in ended.output or "left out" in ended.output
-        calls = strace.parse(ended.strace, "client", "client", 4, ended.clock_offset_ns)
-        connect = next(call for call in calls if call.call == "connect")
-        assert (connect.remote, connect.result) == (f"{address}:80", "EINPROGRESS")
-        assert connect.local.startswith(f"{PLAN.addresses['client']}:")
-        assert any(call.call == "recvfrom" and call.result.isdigit() for call in calls)
-        assert all(ended.start_ns <= call.time_ns <= call.end_ns <= ended.end_ns for call in calls)
+        calls = traced_calls(ended).calls
+        connect = next(call for call in calls if call.name == "connect")
+        assert (connect.remote, connect.result) == (Endpoint(address, 80), Errno("EINPROGRESS"))
+        assert connect.local is not None
+        assert connect.local.address == str(PLAN.addresses["client"])
+        assert any(call.name == "recv" and isinstance(call.result, Count) for call in calls)
+        assert [call.final for call in calls if call.name == "close" and call.socket == connect.socket] == [True]
+        assert all(ended.start_ns <= call.time_ns <= call.end_ns for call in calls)
         assert isinstance(served, Ended)
-        accepted = strace.parse(served.strace, "server", "server", None, served.clock_offset_ns)
-        assert (connect.local, "ok") in [(call.remote, call.result) for call in accepted if call.call == "accept4"]
-        assert served.outcome == "signal SIGTERM"
+        accepted = traced_calls(served, "server").calls
+        (accept,) = (call for call in accepted if call.name == "accept" and call.remote == connect.local)
+        assert (accept.local, accept.result) == (connect.remote, Ok())
+        assert accept.made in {call.socket for call in accepted if call.name == "recv"}
+        assert str(served.outcome) == "signal SIGTERM"
 
     @needs_strace
     @needs_curl
     def test_a_refused_connection(self, lab: Lab) -> None:
         ended = run(lab, "curl", "-sS", "http://server:81/", traced=True)
         assert isinstance(ended, Ended)
-        assert ended.outcome == "exit 7"
-        calls = strace.parse(ended.strace, "client", "client", None, 0)
-        assert [call.result for call in calls if call.args == "SO_ERROR"] == ["ECONNREFUSED"]
+        assert str(ended.outcome) == "exit 7"
+        told = [call for call in traced_calls(ended).calls if isinstance(call.action, FetchError)]
+        assert [call.result for call in told] == [Errno("ECONNREFUSED")]
+        assert [call.remote for call in told] == [Endpoint(str(PLAN.addresses["server"]), 81)]
+
+    @needs_strace
+    @needs_python
+    def test_whose_end_closes_what(self, lab: Lab) -> None:
+        """A child has the connection open longer than its parent, which has closed it, and is killed."""
+        script = (
+            "import os, signal, socket\n"
+            "listener = socket.create_server(('', 9001))\n"
+            "client = socket.create_connection(('client', 9001))\n"
+            "server = listener.accept()[0]\n"
+            "child = os.fork()\n"
+            "if not child:\n    signal.pause()\n"
+            "client.close()\n"
+            "os.kill(child, signal.SIGKILL)\n"
+            "os.waitpid(child, 0)\n"
+            "assert server.recv(1) == b''\n"
+            "os._exit(0)\n"
+        )
+        ended = run(lab, PYTHON, "-c", script, traced=True)
+        assert isinstance(ended, Ended)
+        assert (str(ended.outcome), ended.output) == ("exit 0", "")
+        told = traced_calls(ended)
+        (close,) = (call for call in told.calls if call.name == "close")
+        child, program = told.ends
+        assert (close.final, child.outcome, child.closed) == (False, Signalled("SIGKILL"), (close.socket,))
+        (accept,) = (call for call in told.calls if call.name == "accept")
+        assert (program.pid, set(program.closed)) == (told.first, {accept.socket, accept.made})
+        (recv,) = (call for call in told.calls if call.name == "recv")
+        assert close.end_ns <= child.time_ns <= recv.end_ns <= program.time_ns
+
+    @needs_strace
+    @needs_python
+    def test_a_call_is_told_within_the_time_that_it_took(self, lab: Lab) -> None:
+        """Measured by the program itself, on the same clock, around each call."""
+        script = (
+            "import socket, time\n"
+            "listener = socket.create_server(('', 9002))\n"
+            "for _ in range(20):\n"
+            "    client = socket.socket()\n"
+            "    before = time.monotonic_ns()\n"
+            "    client.connect(('client', 9002))\n"
+            "    print(before, time.monotonic_ns())\n"
+            "    listener.accept()[0].close()\n"
+            "    client.close()\n"
+        )
+        ended = run(lab, PYTHON, "-c", script, traced=True)
+        assert isinstance(ended, Ended)
+        measured = [tuple(map(int, line.split())) for line in ended.output.splitlines()]
+        told = [call for call in traced_calls(ended).calls if call.name == "connect" and call.remote.port == 9002]
+        slack_ns = 2_000_000  # the wall clock, by which strace tells the beginning, is not quite the other
+        for (before, after), call in zip(measured, told, strict=True):
+            assert before - slack_ns <= call.time_ns <= after + slack_ns
 
     def test_nothing_where_it_was_not_asked_for(self, lab: Lab) -> None:
         ended = run(lab, "true")
         assert isinstance(ended, Ended)
-        assert ended.strace == ""
+        assert ended.strace is None
 
     def test_a_host_without_strace_runs_it_all_the_same(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(strace, "OPTIONS", (("--no-such-option",),))
-        with up(PLAN, f"test-untraced-{os.getpid()}") as blind:
+        with up(PLAN, f"test-untraced-{os.getpid()}", STATE) as blind:
             ended = run(blind, "sh", "-c", "echo here; exit 3", traced=True)
         assert isinstance(ended, Ended)
-        assert (ended.outcome, ended.output, ended.strace) == ("exit 3", "here\n", "")
+        assert (str(ended.outcome), ended.output, ended.strace) == ("exit 3", "here\n", None)
+
+
+def traced_calls(ended: Ended, node: str = "client") -> strace.Traced:
+    """What strace told of a command."""
+    assert ended.strace is not None
+    return strace.parse(ended.strace, node, node, None, ended.clock_offset_ns)
 
 
 def listens(pid: int) -> bool:
@@ -446,8 +541,10 @@ def by_hand(
     lab: Lab, node: str, *argv: str, script: str = "", under: tuple[str, ...] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Do what `netsim exec` does; `under` is a command that runs it."""
-    program = "import sys, json; from netsim.linux.enter import enter, shell_argv\n"
-    program += script or f"enter({lab.name!r}, {node!r}, json.loads(sys.argv[1]))"
+    program = (
+        "import sys, json; from netsim.engines.host import STATE; from netsim.linux.enter import enter, shell_argv\n"
+    )
+    program += script or f"enter({lab.name!r}, {node!r}, json.loads(sys.argv[1]), STATE)"
     return subprocess.run(
         [*under, sys.executable, "-c", program, json.dumps(argv)],
         capture_output=True, text=True, check=False, env={**os.environ, **environment}, timeout=30,
@@ -498,7 +595,7 @@ class TestByHand:
         assert said in error
 
     def test_a_lab_that_does_not_stand(self, lab: Lab) -> None:
-        done = by_hand(lab, "client", script=f"enter({lab.name + 'x'!r}, 'client', ['true'])")
+        done = by_hand(lab, "client", script=f"enter({lab.name + 'x'!r}, 'client', ['true'], STATE)")
         assert f"did you mean '{lab.name}'?" in done.stderr
 
     @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
@@ -508,7 +605,7 @@ class TestByHand:
         (tmp_path / ".bashrc").write_text("OWN=mine\nPS1='old '\n")
         script = "import os; os.dup2(os.memfd_create('in'), 0)\n"
         script += "os.write(0, b'echo \"<$PS1>$OWN\"\\n'); os.lseek(0, 0, 0)\n"
-        script += f"enter({lab.name!r}, 'client', shell_argv({lab.name!r}, 'client'))"
+        script += f"enter({lab.name!r}, 'client', shell_argv({lab.name!r}, 'client'), STATE)"
         done = by_hand(lab, "client", script=script, SHELL=shell, HOME=str(tmp_path))
         wanted = f"<(client@{lab.name}) old >mine" if "bash" in shell else f"<client@{lab.name}# >"
         assert wanted in done.stdout

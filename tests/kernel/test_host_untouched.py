@@ -52,10 +52,11 @@ script:
 """
 RAISING = """\
 import sys, netsim
+from netsim.engines import choose
 def progress(doing):
     if doing.startswith("step 2"):
         raise ZeroDivisionError(doing)
-netsim.run(netsim.load(sys.argv[1]), sys.argv[2], progress)
+choose().run(netsim.load(sys.argv[1]), sys.argv[2], progress)
 """
 
 Act = Callable[[Machine, Path], None]

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from netsim.files.recording import read
-from netsim.model.event import Call, Counters, Kernel, Packet
+from netsim.model.endpoint import Endpoint
+from netsim.model.event import Call, Counters, Icmp, Kernel, Packet, Tcp
+from netsim.model.icmp import REJECT_CODES
 from netsim.model.timeline import Timeline
 from tests.kernel.conftest import Need
 from tests.kernel.machine import Machine, finish, one_sentence, tcp_counter, until
@@ -35,12 +37,14 @@ class Outcome:
         """By 'who: text' of the step."""
         return {f"{step['who']}: {step['text']}": step["observed"] for step in self.report["steps"]}
 
-    def tcp(self, node: str, direction: str) -> list[Packet]:
+    def tcp(self, node: str, direction: str) -> list[tuple[Packet, Tcp]]:
+        """Every TCP segment that a node sent, or got, and the packet that it came in."""
         return [
-            event
+            (event, event.segment)
             for event in self.timeline.events
             if isinstance(event, Packet)
-            and (event.protocol, event.node, event.direction) == ("tcp", node, direction)
+            and isinstance(event.segment, Tcp)
+            and (event.node, event.direction) == (node, direction)
             and not event.lost
         ]
 
@@ -104,15 +108,15 @@ def test_everybody_reaches_everybody(shared_machine: Machine, tmp_path: Path, ne
 def test_a_switch_makes_no_hop_and_sends_to_one_port(shared_machine: Machine, tmp_path: Path) -> None:
     script = "script:\n  - b: listen 80 = ok\n  - a: connect b:80 = ok\n  - a: send 5 = 5\n  - b: accept = ok\n"
     outcome = passed(shared_machine, tmp_path, TWO_SWITCHES + script)
-    assert {packet.ttl for packet in outcome.tcp("b", "in")} == {64}
+    assert {packet.ttl for packet, _ in outcome.tcp("b", "in")} == {64}
     assert outcome.tcp("c", "in") == []
-    assert {packet.link for packet in outcome.tcp("lan2", "in")} == {"lan -- lan2", "lan2 -- b"}
+    assert {packet.link for packet, _ in outcome.tcp("lan2", "in")} == {"lan -- lan2", "lan2 -- b"}
 
 
 def test_a_ring_is_crossed_the_short_way(shared_machine: Machine, tmp_path: Path) -> None:
     script = "script:\n  - c: listen 80 = ok\n  - a: connect c:80 = ok\n"
     outcome = passed(shared_machine, tmp_path, RING + script)
-    assert {packet.ttl for packet in outcome.tcp("c", "in")} == {62}
+    assert {packet.ttl for packet, _ in outcome.tcp("c", "in")} == {62}
     assert outcome.tcp("r2", "in") == outcome.tcp("r3", "in") == []
 
 
@@ -125,12 +129,12 @@ def test_a_chain_of_20_routers(shared_machine: Machine, tmp_path: Path) -> None:
         "script:\n  - server: listen 80 = ok\n  - client: connect server:80 = ok\n  - client: connect r20:81 as x\n"
     )
     outcome = passed(shared_machine, tmp_path, f"nodes:\n{nodes}links:\n{cables}{script}")
-    assert {packet.ttl for packet in outcome.tcp("server", "in")} == {64 - 20}
-    assert {packet.ttl for packet in outcome.tcp("client", "in") if "R" not in packet.flags} == {64 - 20}
+    assert {packet.ttl for packet, _ in outcome.tcp("server", "in")} == {64 - 20}
+    assert {packet.ttl for packet, tcp in outcome.tcp("client", "in") if "R" not in tcp.flags} == {64 - 20}
     (reset,) = outcome.report["resets"]
     assert (reset["sent_by"], reset["cause"]) == ("r20", "closed-port")
     for place, router in enumerate(routers, 1):
-        syns = [p.ttl for p in outcome.tcp(router, "out") if p.flags == "S" and p.dport == 80]
+        syns = [packet.ttl for packet, tcp in outcome.tcp(router, "out") if tcp.flags == "S" and packet.dst.port == 80]
         assert syns == [64 - place]
 
 
@@ -178,8 +182,10 @@ def test_a_mended_cable(shared_machine: Machine, tmp_path: Path) -> None:
 """
     )
     outcome = passed(shared_machine, tmp_path, CHAIN + script)
-    assert outcome.report["resets"] == outcome.report["failures"] == []
-    sent = [p for p in outcome.tcp("client", "out") if p.length == 5]
+    assert outcome.report["resets"] == []
+    (failure,) = outcome.report["failures"]  # the one that the script itself asks for
+    assert (failure["step"], failure["cause"]) == (5, "given-up")
+    sent = [tcp for _, tcp in outcome.tcp("client", "out") if tcp.length == 5]
     assert len(sent) >= 2
 
 
@@ -238,7 +244,7 @@ script:
     assert [reset["from"] for reset in resets] == ["server:81", "server:80"] * 3 + ["server:81"]
     assert {reset["cause"] for reset in resets if reset["from"] == "server:80"} == {"closed-port"}
     assert resets[-1]["cause"] == "firewall-reject"
-    assert {packet.ttl for packet in outcome.tcp("client", "in") if "R" not in packet.flags} == {33}
+    assert {packet.ttl for packet, tcp in outcome.tcp("client", "in") if "R" not in tcp.flags} == {33}
 
 
 def test_a_router_that_loses_power(shared_machine: Machine, tmp_path: Path) -> None:
@@ -277,7 +283,7 @@ def test_a_sysctl_set_while_it_runs(shared_machine: Machine, tmp_path: Path) -> 
   - client: connect server:80 as again = ok
 """
     outcome = passed(shared_machine, tmp_path, CHAIN + script)
-    assert [packet.ttl for packet in outcome.tcp("server", "in") if packet.flags == "S"] == [63, 32]
+    assert [packet.ttl for packet, tcp in outcome.tcp("server", "in") if tcp.flags == "S"] == [63, 32]
 
 
 def test_a_sysctl_that_is_none(shared_machine: Machine, tmp_path: Path) -> None:
@@ -304,8 +310,8 @@ expect:
 """
     outcome = passed(shared_machine, tmp_path, text)
     (failure,) = outcome.report["failures"]
-    assert "in fw's packet filter" in failure["because"]
-    assert {p.link for p in outcome.tcp("fw", "in")} == {"client -- fw"}
+    assert "vanished at fw: rule 1 of its FORWARD chain (drop tcp dport 80)" in failure["because"]
+    assert {packet.link for packet, _ in outcome.tcp("fw", "in")} == {"client -- fw"}
     assert outcome.tcp("server", "in") == []
 
 
@@ -343,12 +349,13 @@ script:
 def test_an_icmp_answer(answered_by_icmp: Outcome, answer: str) -> None:
     port = 1001 + [*ICMP_ERRNOS].index(answer)
     assert answered_by_icmp.observed[f"client.to-{port}: finish"] == ICMP_ERRNOS[answer]
-    said = [
-        event.detail
+    server = Endpoint(str(answered_by_icmp.timeline.network.addresses["server"]), port)
+    said = {
+        (event.segment.kind, event.segment.code)
         for event in answered_by_icmp.timeline.events
-        if isinstance(event, Packet) and event.protocol == "icmp" and event.detail.endswith(f":{port}")
-    ]
-    assert said
+        if isinstance(event, Packet) and isinstance(event.segment, Icmp) and event.segment.quoted_dst == server
+    }
+    assert said == {(3, REJECT_CODES[answer])}
 
 
 def test_an_icmp_answer_is_no_reset(answered_by_icmp: Outcome) -> None:
@@ -502,9 +509,9 @@ script:
   - client: connect server:80 = ok
 """
     outcome = passed(shared_machine, tmp_path, text)
-    assert {packet.src for packet in outcome.tcp("server", "in")} == {"192.0.2.77"}
-    (syn, *_) = outcome.tcp("server", "in")
-    assert ip_address(syn.src) in ip_network("192.0.2.0/24")
+    assert {packet.src.address for packet, _ in outcome.tcp("server", "in")} == {"192.0.2.77"}
+    ((syn, _), *_) = outcome.tcp("server", "in")
+    assert ip_address(syn.src.address) in ip_network("192.0.2.0/24")
 
 
 def test_no_interface_is_ever_seen_on_the_host(machine: Machine) -> None:
@@ -554,8 +561,9 @@ def test_nothing_is_lost_at_the_end_of_a_recording(shared_machine: Machine, tmp_
     script = CONNECTED + "  - client: send 200000 = 200000\n  - server: recv 200000 waitall = 200000 within 5s\n"
     outcome = passed(shared_machine, tmp_path, CHAIN + script)
     (counters,) = [e for e in outcome.timeline.events if isinstance(e, Counters) and e.node == "server"]
-    assert len([p for p in outcome.tcp("server", "in") if p.time_ns <= counters.time_ns]) == counters.grew["TcpInSegs"]
-    assert sum({p.seq: p.length for p in outcome.tcp("server", "in")}.values()) == 200_000
+    came = [packet for packet, _ in outcome.tcp("server", "in") if packet.time_ns <= counters.time_ns]
+    assert len(came) == counters.grew["TcpInSegs"]
+    assert sum({tcp.seq: tcp.length for _, tcp in outcome.tcp("server", "in")}.values()) == 200_000
 
 
 def test_a_listener_that_closes_resets_what_it_had_not_accepted(shared_machine: Machine, tmp_path: Path) -> None:
@@ -574,7 +582,8 @@ def test_a_call_that_still_blocks_at_the_end(shared_machine: Machine, tmp_path: 
     outcome = play(shared_machine, tmp_path, CHAIN + CONNECTED + "  - client: start recv\n")
     assert outcome.code == 0
     calls = [event for event in outcome.timeline.events if isinstance(event, Call)]
-    assert [call.result for call in calls if call.call == "recv"] == ["timeout"]
+    (recv,) = [call for call in calls if call.name == "recv"]
+    assert (recv.result, recv.end_ns) == (None, outcome.timeline.lab_ns)
 
 
 def test_a_lab_of_300_nodes(machine: Machine, tmp_path: Path) -> None:
