@@ -17,6 +17,7 @@ from typing import Any
 
 import chains
 import commands
+import explaining
 import ip_batch
 import recipe
 import report
@@ -24,7 +25,7 @@ import yard
 
 from netsim.model.plan import Plan, make_plan
 
-WHAT = ("start", "run", "chain")
+WHAT = ("start", "run", "explain", "chain")
 PROGRAMS: dict[str, Callable[[Plan, Path], chains.Chain]] = {
     "netsim": chains.Netsim,
     "c": chains.c_chain,
@@ -106,6 +107,10 @@ def measured(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, 
                 yard.settle()
             say(report.run(runs))
             yield what, runs
+        elif what == "explain":
+            rounds = [explaining.measure(scratch) for _ in range(options.runs)]
+            say(report.explain(rounds))
+            yield what, rounds
         else:
             found = []
             for nodes in options.nodes:

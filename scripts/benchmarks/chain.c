@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WRITES_PER_MOUNT 256 /* netsim/engine/sysctl.py */
+#define WRITES_PER_MOUNT 256 /* netsim/linux/sysctl.py */
 
 static const char *prefix;
 static unsigned char *recipe; /* the whole file */
@@ -163,7 +163,7 @@ static void make_cables(void) {
   close(fd);
 }
 
-static void furnish(void) {
+static void configure(void) {
   for (uint32_t i = 0, size; i < nodes; i++)
     for (uint32_t sends = number(); sends--;) {
       uint32_t last = number();
@@ -185,7 +185,7 @@ static void build(void) {
   size_t start = at; /* a second build reads the same again */
   make_namespaces();
   make_cables();
-  furnish();
+  configure();
   show_names();
   at = start;
   standing = 1;

@@ -15,6 +15,7 @@ from typing import IO, Any, Protocol
 
 from commands import finish
 
+from netsim.engines.host import STATE
 from netsim.linux import lab
 from netsim.model.plan import Plan, make_plan
 from netsim.model.topology import Link, Node, Topology
@@ -62,7 +63,7 @@ class Netsim:
         begin = time.perf_counter()
         plan = make_plan(self._topology)
         planned = time.perf_counter()
-        self._lab = lab.up(plan, f"bench-{os.getpid()}")
+        self._lab = lab.up(plan, f"bench-{os.getpid()}", STATE)
         return {"plan": planned - begin, "build": time.perf_counter() - planned}
 
     def remove(self) -> float:

@@ -49,7 +49,7 @@ class IpBatch:
                 subprocess.run(["ip", "netns", "del", self._prefix + name], check=False, stderr=subprocess.DEVNULL)
 
     def _enter(self, node: NodePlan, settings: dict[str, str]) -> str:
-        batch = self._write(node.node.name, furnish(node))
+        batch = self._write(node.node.name, configuration(node))
         at = self._prefix + node.node.name
         values = " ".join(f"{key}='{value}'" for key, value in settings.items())
         return f"ip netns exec {at} sysctl -qw {values}\nip -n {at} -batch {batch}"
@@ -72,7 +72,7 @@ class IpTuned(IpBatch):
     _mark = "tuned"
 
     def _enter(self, node: NodePlan, settings: dict[str, str]) -> str:
-        batch = self._write(node.node.name, furnish(node))
+        batch = self._write(node.node.name, configuration(node))
         writes = [f"echo '{value}' >/proc/sys/{key.replace('.', '/')}" for key, value in settings.items()]
         inside = self._write(f"{node.node.name}.sh", ["set -e", *writes, f"exec ip -batch {batch}"])
         return f"nsenter --net={self.namespace(node.node.name)} sh {inside}"
@@ -92,7 +92,7 @@ def cables(plan: Plan, prefix: str) -> list[str]:
     return lines
 
 
-def furnish(node: NodePlan) -> list[str]:
+def configuration(node: NodePlan) -> list[str]:
     """Lines for `ip -batch` within a node: interfaces up, addresses, routes."""
     lines = [f"link set {name} up" for name in ("lo", *(i.name for i in node.interfaces))]
     lines += [f"address add {i.address}/{i.prefixlen} dev {i.name}" for i in node.interfaces if i.address]

@@ -40,7 +40,7 @@ def write_recipe(plan: Plan, path: Path) -> dict[str, int]:
     for key, value in settings.items():
         parts += (_string("sys/" + key.replace(".", "/")), _bytes(value.encode()))
     parts += _sends(cables, patched=True)
-    per_node = [links.furnish(node, frozenset(ready[node.node.name])) for node in plan.nodes]
+    per_node = [links.configuration(node, frozenset(ready[node.node.name])) for node in plan.nodes]
     for messages in per_node:
         parts += _sends(messages)
     path.write_bytes(b"".join(parts))

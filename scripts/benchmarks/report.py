@@ -7,7 +7,8 @@ from statistics import median
 from typing import Any
 
 Samples = Sequence[dict[str, float]]
-_START_S, _RUN_S, _NETWORK_S, _AGAINST_C = 0.15, 0.6, 0.025, 1.3
+_START_S, _RUN_S, _NETWORK_S, _AGAINST_C = 0.15, 0.4, 0.025, 1.3
+_EXPLAIN_S, _MILLION_S, _MILLION_MB = 2, 60, 1000
 _FASTER_THAN = {"ip -batch": {100: 6, 1000: 10}, "Mininet": {100: 50}}
 
 
@@ -31,6 +32,23 @@ def run(samples: Samples) -> str:
         "netsim run firewall-reset, from the command line to its end",
         f"  wall          {wall:8.3f} s    {target(wall, _RUN_S)}",
         f"  its network   {network * 1e3:8.1f} ms   {target(network, _NETWORK_S, 1e3, ' ms')}   ({parts})",
+    ]
+    return "\n".join(lines)
+
+
+def explain(samples: Samples) -> str:
+    """What so many refused connections take, and how that grows; and a recording of a million events."""
+    counts = [key for key in samples[0] if key.isdigit()]
+    least, most = counts[0], counts[-1]
+    grows = middle(samples, most) / middle(samples, least) / (int(most) / int(least))
+    lines = ["", "explaining refused connections"]
+    lines += [f"  {int(count):<14,}{middle(samples, count):8.3f} s" for count in counts]
+    lines[-1] += f"    {target(middle(samples, most), _EXPLAIN_S)}; {grows:.2f}x of what {least} take, each"
+    wall, memory = middle(samples, "wall"), middle(samples, "memory_mb")
+    lines += [
+        "netsim explain, a recording of a million events",
+        f"  wall          {wall:8.1f} s    {target(wall, _MILLION_S)}",
+        f"  memory        {memory:8.0f} MB   {target(memory, _MILLION_MB, unit=' MB')}",
     ]
     return "\n".join(lines)
 
