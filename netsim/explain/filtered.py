@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from netsim.analysis.filters import Placed
 from netsim.analysis.paths import Hop
-from netsim.explain.makers import ttl_of
+from netsim.explain.makers import ttl_of, unsent
 from netsim.explain.rst import Finding, Rst, evidence
 from netsim.explain.words import plural, rule_place
 from netsim.model.explanation import Evidence
@@ -34,7 +34,7 @@ def firewall_reject(rst: Rst) -> Finding | None:
 
 def written_by_a_program(rst: Rst) -> Finding | None:
     """A RST that neither its maker's TCP nor its packet filter made: raw(7), packet(7)."""
-    if rst.part != "other":
+    if rst.part != "other" or _a_rule_would(rst):
         return None
     claimed = rst.words.host(rst.source.address)
     name = f", and bears {claimed}'s address" if rst.node != rst.claimed else ""
@@ -43,6 +43,13 @@ def written_by_a_program(rst: Rst) -> Finding | None:
         "not send it. What is left is a program that writes packets itself; what was seen does not prove it."
     )
     return Finding("unknown", because, evidence(rst.left(), _no_tcp(rst)))
+
+
+def _a_rule_would(rst: Rst) -> bool:
+    """Would a rule of its maker's answer so, had there been something to answer?"""
+    packet, forwarder = unsent(rst, rst.node), rst.a.forwarder
+    ways = (forwarder.arriving(rst.node, packet, rst.time_ns), forwarder.from_node(rst.node, packet, rst.time_ns))
+    return any(outcome.node == rst.node and outcome.end == "rejected" for outcome in ways)
 
 
 def _where(rst: Rst) -> Evidence:

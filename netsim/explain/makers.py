@@ -150,7 +150,7 @@ def _answers_a_call(rst: Rst) -> bool:
 
 def _filter_is_unsure(rst: Rst, node: str) -> bool:
     if rst.shape == "unmatched":  # nobody saw what it answers; would a rule here have answered that?
-        answered = rst.a.forwarder.arriving(node, _unsent(rst, node), rst.time_ns)
+        answered = rst.a.forwarder.arriving(node, unsent(rst, node), rst.time_ns)
         return answered.node == node and (answered.end == "rejected" or _is_unsure(answered))
     outcome = _judged(rst, node)
     return outcome is not None and outcome.node == node and _is_unsure(outcome)
@@ -168,16 +168,17 @@ def _judged(rst: Rst, node: str) -> Outcome | None:
     """
     forwarder = rst.a.forwarder
     if rst.path.packet.link is None:
-        unsent = forwarder.from_node(node, _unsent(rst, node), rst.time_ns)
-        if node != rst.claimed or unsent.end == "rejected":
-            return unsent
+        refused = forwarder.from_node(node, unsent(rst, node), rst.time_ns)
+        if node != rst.claimed or refused.end == "rejected":
+            return refused
     if rst.trigger is None or rst.shape not in {"answers-syn", "answers"}:
         return None
     came = next((hop for hop in rst.trigger.hops if hop.receiver == node and not hop.lost), None)
     return forwarder.arriving(node, rst.trigger.packet, came.time_ns) if came is not None else None
 
 
-def _unsent(rst: Rst, node: str) -> Packet:
+def unsent(rst: Rst, node: str) -> Packet:
+    """The segment that a RST of a node's answers, as far as its ends tell."""
     packet = rst.path.packet
     return replace(
         packet, src=packet.dst, dst=packet.src, ttl=rst.a.forwarder.first_ttl(node, rst.time_ns), ident=0
