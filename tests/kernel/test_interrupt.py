@@ -73,15 +73,27 @@ def press(process: Process, number: int, after_s: float) -> None:
 def is_interrupted(done: Completed, number: int) -> bool:
     """Was it, and properly? It may have been over.
 
-    Before a program's first line it is the system that ends it, or Python, with a traceback of its own.
+    Before a program's first line it is the system that ends it, or Python, with a traceback of its own, in which may be
+    what others have Python do as it starts (site-packages/*.pth).
     """
-    if done.returncode == -number or (done.returncode == 1 and "KeyboardInterrupt" in done.stderr):
+    by_python = "KeyboardInterrupt" in done.stderr or done.stderr.startswith("Fatal Python error: init_")
+    if done.returncode == -number or (done.returncode == 1 and by_python):
         assert "netsim/cli" not in done.stderr
-        assert "site-packages" not in done.stderr
+        assert "site-packages" not in done.stderr.partition("netsim/__main__.py")[2]
         return True
     assert done.returncode in {0, 130}, done
     assert done.stderr in {"", f"netsim: {SAID}\n"}
     return done.returncode == 130
+
+
+def is_forgotten(done: Completed, number: int) -> bool:
+    """Did Python let it go? What is raised in an import's callback is printed, and that is all.
+
+    Only Ctrl-C, and before the program's first line, can come to that: afterwards `kill` would as well.
+    """
+    of_an_import = done.stderr.startswith("Exception ignored in: <function _get_module_lock.")
+    ours = "netsim/cli" in done.stderr
+    return number == signal.SIGINT and done.returncode == 0 and of_an_import and not ours
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -92,6 +104,8 @@ def test_a_run_at_many_instants(machine: Machine, short: Path, number: signal.Si
         press(process, number, after_s)
         done = finish(process)
         assert machine.left_over() == [], (after_s, done)
+        if is_forgotten(done, number):
+            continue
         if not is_interrupted(done, number):
             break
         interrupted += 1
@@ -108,6 +122,9 @@ def test_up_at_many_instants(machine: Machine, short: Path, number: signal.Signa
         process = machine.start_netsim("up", short, "--lab", machine.lab)
         press(process, number, after_s)
         done = finish(process)
+        if is_forgotten(done, number):
+            assert machine.netsim("down").returncode == 0
+            continue
         if not is_interrupted(done, number):
             break
         assert machine.left_over() == [], (after_s, done)
@@ -146,7 +163,8 @@ def test_while_it_starts(machine: Machine, argv: list[str], number: signal.Signa
         process = machine.start(*argv, "list")
         press(process, number, ms / 1000)
         done = finish(process)
-        is_interrupted(done, number)
+        if not is_forgotten(done, number):
+            is_interrupted(done, number)
         if "scripts" in argv[0] and number == signal.SIGINT:
             assert "Traceback" not in done.stderr, done.stderr
     assert machine.left_over() == []
