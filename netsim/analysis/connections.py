@@ -94,6 +94,10 @@ class Connection:
         """Does a moment belong to this lifetime of its ends, and to no other?"""
         return (self.begin_ns - _SKEW_NS if self.first else self.begin_ns) <= time_ns < self.until_ns
 
+    def machine(self, end: Endpoint, network: Network) -> str | None:
+        """Whose machine one end is on; None where it is nobody's of the network."""
+        return self.node or network.owner(end.address)
+
     def other(self, end: Endpoint) -> Endpoint:
         return self.server if end == self.client else self.client
 

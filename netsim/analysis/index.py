@@ -53,6 +53,14 @@ class TimelineIndex:
         """Did anybody watch a node's end of a link, or (None) its loopback?"""
         return Tap(node, link) in self.timeline.taps
 
+    def sees_links(self, node: str) -> bool:
+        """Would every packet on the links of a node have been seen?"""
+        return not self.lost_any and all(self.tapped(node, link) for link in self.timeline.network.ends(node))
+
+    def sees_all(self, node: str) -> bool:
+        """Would every packet at a node have been seen, those on its loopback too?"""
+        return self.tapped(node, None) and self.sees_links(node)
+
     @property
     def lost_any(self) -> bool:
         """Some probe had to let packets or the kernel's events go: then nothing proves that one was not there."""

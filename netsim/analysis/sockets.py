@@ -340,7 +340,7 @@ def _bind(found: Sockets, connections: list[Connection], network: Network) -> No
     by_ends: dict[tuple[str | None, Endpoint, Endpoint], list[Connection]] = {}
     from_node: dict[tuple[str, Endpoint | None, Endpoint], list[Connection]] = {}
     for connection in sorted(connections, key=lambda one: one.begins_ns):
-        node = connection.node or network.owner(connection.client.address)
+        node = connection.machine(connection.client, network)
         by_ends.setdefault((connection.node, connection.client, connection.server), []).append(connection)
         if node is not None:
             for own in (connection.client, None):
@@ -466,7 +466,7 @@ def _bind_old(
             opened.setdefault((socket.node, _ends(opening.call)), []).append((socket, opening))
     for connection in connections:
         for own, other in ((connection.client, connection.server), (connection.server, connection.client)):
-            node = connection.node or network.owner(own.address)
+            node = connection.machine(own, network)
             until_ns = connection.begin_ns + _SYN_SLACK_NS
             before = [one for one in opened.get((node, (own, other)), ()) if one[1].call.end_ns <= until_ns]
             if before and (connection.number, own) not in found.of_connection and before[-1][1].connection is None:

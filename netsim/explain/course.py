@@ -141,8 +141,7 @@ def _stuck(f: Failing, path: PacketPath, node: str) -> Stop:
         asked = f.unanswered_arps(node, way.next_hop, _since(f, path), f.call.end_ns)
         if asked:
             return Stop(path, "neighbour", node, way=way, events=asked)
-    watched = not a.index.lost_any and all(a.index.tapped(node, link) for link in a.network.ends(node))
-    return _by(f, path, outcome, True) if not watched else Stop(path, "unsure", node)
+    return Stop(path, "unsure", node) if a.index.sees_links(node) else _by(f, path, outcome, True)
 
 
 def _since(f: Failing, path: PacketPath) -> int:

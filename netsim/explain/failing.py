@@ -114,11 +114,9 @@ class Failing:
 
     def sees_what_leaves(self, end: Endpoint) -> bool:
         """Would everything that an end of its connection sends have been seen?"""
-        node = self.connection.node if self.connection else None
-        node = node or self.a.network.owner(end.address)
-        if node is None or self.a.index.lost_any:
-            return False
-        return all(self.a.index.tapped(node, link) for link in [*self.a.network.ends(node), None])
+        assert self.connection is not None
+        node = self.connection.machine(end, self.a.network)
+        return node is not None and self.a.index.sees_all(node)
 
     def faults_during(self) -> bool:
         """Was anything changed while the call went on? Then what was so when it began does not explain all of it."""

@@ -69,8 +69,7 @@ def _never_took_effect(rst: Rst, node: str) -> bool:
         if not own and not told:
             return False  # nobody saw what its target had sent, and so which number was the next
         return accepted(rst.a, rst.connection, rst.path, node) is None
-    watched = all(rst.a.index.tapped(node, link) for link in rst.a.network.ends(node))
-    return rst.path.last().lost or (watched and not rst.a.index.lost_any)
+    return rst.path.last().lost or rst.a.index.sees_links(node)
 
 
 def _took_effect(rst: Rst, node: str) -> int | None:

@@ -118,7 +118,7 @@ def _refused_at_home(f: Failing, came: Sequence[Stop], other: Endpoint) -> tuple
 def _is_kept_back(f: Failing, other: Endpoint) -> bool:
     """May the other machine's own filter or routes keep from the wire what its TCP sends?"""
     assert f.connection is not None
-    node = f.connection.node or f.a.network.owner(other.address)
+    node = f.connection.machine(other, f.a.network)
     if node is None:
         return True
     for time_ns in (f.call.time_ns, f.call.end_ns):
@@ -130,7 +130,7 @@ def _is_kept_back(f: Failing, other: Endpoint) -> bool:
 
 def _all_was_sent(f: Failing, connection: Connection, other: Endpoint) -> bool:
     """Is everything on the wire that the other end's program has written? Its TCP may hold some back, by TCP_CORK."""
-    socket, node = f.a.sockets.at(connection, other), connection.node or f.a.network.owner(other.address)
+    socket, node = f.a.sockets.at(connection, other), connection.machine(other, f.a.network)
     if connection.syn is None or node is None or (socket is None and not f.a.index.sees_programs(node)):
         return False
     written = [
@@ -152,7 +152,7 @@ def _segment(node: str, src: Endpoint, dst: Endpoint, time_ns: int) -> Packet:
 def _without_power(f: Failing, other: Endpoint) -> str | None:
     """The machine of the other end, where it has had no power since; what it knew of the connection went with that."""
     assert f.connection is not None
-    node = f.connection.node or f.a.network.owner(other.address)
+    node = f.connection.machine(other, f.a.network)
     if node is None or f.a.outages.crash_between(node, f.connection.known_since(other), f.call.end_ns) is None:
         return None
     return node
@@ -165,7 +165,7 @@ def _waits_for_ever(f: Failing, other: Endpoint) -> bool:
         return False
     ends = [(f.end, other), (other, f.end)]
     for own, to in ends:
-        node = f.connection.node or f.a.network.owner(own.address)
+        node = f.connection.machine(own, f.a.network)
         if node is None:
             return False
         packet = _segment(node, own, to, f.call.end_ns)
@@ -182,7 +182,7 @@ def _stands(f: Failing, connection: Connection) -> bool:
     if any("R" in path.tcp.flags for end in connection.sides for path in connection.side(end).before(until_ns)):
         return False  # one that never got there has ended its maker's end
     for end in connection.sides:
-        node = connection.node or f.a.network.owner(end.address)
+        node = connection.machine(end, f.a.network)
         told = f.a.said(node, "inet_sock_set_state", connection, end) if node else []
         socket = f.a.sockets.at(connection, end)
         calls = [call for _, call in socket.calls if call.end_ns <= until_ns] if socket else []
@@ -221,9 +221,7 @@ def _no_connection(f: Failing) -> str:
         if own.covers(one.server) and node in {one.node, f.a.network.owner(one.server.address)}
     ]
     during = [one for one in tried if one.begin_ns <= f.call.end_ns]
-    links = [*f.a.network.ends(node), None]
-    watched = all(f.a.index.tapped(node, link) for link in links) and not f.a.index.lost_any
     port = f"port {own.port}" if own.address in WILDCARDS else f"port {own.port} of {own.address}"
-    if not during and watched:
+    if not during and f.a.index.sees_all(node):
         return f"no SYN for {port} was seen until then"
     return f"no connection to {port} was ready for it"

@@ -129,8 +129,7 @@ def _state_of_closed(
     f: Failing, connection: Connection, own: Endpoint, mine: PacketPath, other: PacketPath | None
 ) -> str:
     node = f.call.node
-    links = [*f.a.network.ends(node), None]
-    if f.a.index.lost_any or not all(f.a.index.tapped(node, link) for link in links):
+    if not f.a.index.sees_all(node):
         return ""
     came = [p for p in connection.side(connection.other(own)).before(f.call.time_ns) if p.arrival(node) is not None]
     acked = any("A" in p.tcp.flags and distance(mine.tcp.end, p.tcp.ack) >= 0 for p in came)
@@ -158,8 +157,7 @@ def ports_exhausted(f: Failing) -> Failure | None:
 
 def _ports_used(f: Failing, ports: range) -> Evidence | None:
     """How many of the ports had connections to that destination, where all of these would have been seen."""
-    links = [*f.a.network.ends(f.call.node), None]
-    if f.a.index.lost_any or not all(f.a.index.tapped(f.call.node, link) for link in links):
+    if not f.a.index.sees_all(f.call.node):
         return None
     used = {
         one.client.port

@@ -133,10 +133,7 @@ def _may_have_expired(rst: Rst) -> bool:
     """Has the SYN ACK been sent as often as it is, and the wait for its ACK so perhaps been given up?"""
     sent = [path for path in rst.connection.side(rst.source).before(rst.time_ns) if "S" in path.tcp.flags]
     retries = rst.a.forwarder.sysctl(rst.node, "net.ipv4.tcp_synack_retries", rst.time_ns) or "5"
-    watched = not rst.a.index.lost_any and all(
-        rst.a.index.tapped(rst.node, link) for link in rst.a.network.ends(rst.node)
-    )
-    return not watched or not retries.isdigit() or len(sent) > int(retries)
+    return not rst.a.index.sees_links(rst.node) or not retries.isdigit() or len(sent) > int(retries)
 
 
 def _sent_before(rst: Rst) -> bool:

@@ -141,12 +141,9 @@ class Rst:
         sent = [path for path in self.connection.side(self.target).before(self.time_ns) if "R" in path.tcp.flags]
         if any(self.a.received.get((path.number, self.node)) == index for path in sent):
             return True
-        watched = all(self.a.index.tapped(self.node, link) for link in [*self.a.network.ends(self.node), None])
-        return (
-            not (watched and not self.a.index.lost_any)
-            and self.trigger is not None
-            and event.time_ns < self.trigger.time_ns
-        )
+        if self.a.index.sees_all(self.node) or self.trigger is None:
+            return False
+        return event.time_ns < self.trigger.time_ns
 
     def reset_told(self) -> Evidence | None:
         """That its maker's end of the connection had been reset before."""

@@ -191,11 +191,7 @@ def _source_address(f: Failing) -> str:
 def _nothing_came(f: Failing) -> str:
     """That no RST and no ICMP error came back, where somebody would have seen one."""
     node = f.call.node
-    if (
-        f.connection is None
-        or f.a.index.lost_any
-        or not all(f.a.index.tapped(node, link) for link in f.a.network.ends(node))
-    ):
+    if f.connection is None or not f.a.index.sees_links(node):
         return ""
     sent = f.connection.side(f.connection.other(f.end)).before(f.call.end_ns)
     if any("R" in path.tcp.flags and path.arrival(node) for path in sent):

@@ -116,7 +116,13 @@ def half_open_expired(rst: Rst) -> Finding | None:
     got = [p for p in acks if p.arrival(rst.node) is not None]
     begun = rst.connection.begin_ns
     listeners = [s for s in rst.a.sockets.listened(rst.node, rst.source) if s.alive(begun) or s.alive(rst.time_ns)]
-    if rst.connection.syn is None or not answers or got or not _sees_arrivals(rst) or rst.perhaps_reset_before():
+    if (
+        rst.connection.syn is None
+        or not answers
+        or got
+        or not rst.a.index.sees_links(rst.node)
+        or rst.perhaps_reset_before()
+    ):
         return None
     if not listeners or not all(s.listening(begun) and s.listening(rst.time_ns) for s in listeners):
         return None  # a listener that closes forgets what is half open, too
@@ -199,12 +205,6 @@ def _arrived(rst: Rst) -> Evidence | None:
     length = rst.trigger.tcp.length
     what = f"{_what_came(rst)} of {plural(length, 'byte')}" if length else _what_came(rst)
     return Evidence(f"{what} arrived at {rst.node}", (hop.index,))
-
-
-def _sees_arrivals(rst: Rst) -> bool:
-    """Would everything that came to its maker have been seen?"""
-    a = rst.a
-    return not a.index.lost_any and all(a.index.tapped(rst.node, link) for link in a.network.ends(rst.node))
 
 
 def _went_on(rst: Rst, since_ns: int) -> bool:

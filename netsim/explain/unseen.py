@@ -13,7 +13,7 @@ from netsim.model.icmp import REJECT_CODES, icmp_errno
 
 def rejected_unseen(f: Failing) -> Failure | None:
     """A REJECT whose answer passed no tap: by OUTPUT, over an unwatched loopback, or on unwatched links."""
-    if f.target is None or not f.errno or _would_be_seen(f) or f.faults_during():
+    if f.target is None or not f.errno or f.a.index.sees_all(f.call.node) or f.faults_during():
         return None
     outcome = f.a.forwarder.from_node(f.call.node, would_be(f, f.target), f.call.time_ns)
     if f.connection is not None:
@@ -42,13 +42,6 @@ def rejected_unseen(f: Failing) -> Failure | None:
         else None
     )
     return failure(f, "firewall-reject", because, counted)
-
-
-def _would_be_seen(f: Failing) -> bool:
-    """Would everything that came to the caller's machine have been seen, over loopback too?"""
-    node = f.call.node
-    links = [*f.a.network.ends(node), None]
-    return not f.a.index.lost_any and all(f.a.index.tapped(node, link) for link in links)
 
 
 def _errnos(rule: Rule) -> set[str | None]:
