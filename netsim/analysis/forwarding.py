@@ -117,7 +117,7 @@ class Forwarder:
         if self.network.kind(node) == "switch":
             if self.network.owner(packet.dst.address) != towards:
                 return Outcome("unsure", towards, link=link)
-            return self._lost_on(link, towards, time_ns) or self.arriving(towards, packet, time_ns)
+            return self.lost_on(link, towards, time_ns) or self.arriving(towards, packet, time_ns)
         way = way_to(self.network, node, packet.dst.address)
         if way.kind != "unicast" or way.link != link:
             return Outcome("unsure", node, link=link)
@@ -135,12 +135,12 @@ class Forwarder:
         if owner is None or way.link is None or len(passed) > _HOPS_MAX:
             return Outcome("unsure", node, link=way.link, came_by=passed)
         for link, towards in self._segment(way.link, node, owner):
-            lost = self._lost_on(link, towards, time_ns, passed)
+            lost = self.lost_on(link, towards, time_ns, passed)
             if lost is not None:
                 return lost
         return self.arriving(owner, packet, time_ns, passed)
 
-    def _lost_on(self, link: str, towards: str, time_ns: int, passed: tuple[str, ...] = ()) -> Outcome | None:
+    def lost_on(self, link: str, towards: str, time_ns: int, passed: tuple[str, ...] = ()) -> Outcome | None:
         """What keeps a link's packets from one of its ends."""
         cut = self.outages.cut(link, towards, time_ns)
         if cut is not None:

@@ -12,7 +12,7 @@ from netsim.explain.course import BEFORE_TCP, Stop, stop_of
 from netsim.explain.failing import Failing
 from netsim.explain.rst import SLACK_NS, answers
 from netsim.explain.vanished import Silence, cause_of, ends_with, lost_on, proof_of, vanished
-from netsim.explain.words import plural, rule_place
+from netsim.explain.words import asked_in_vain, plural, rule_place
 from netsim.model.endpoint import Endpoint
 from netsim.model.event import Packet
 from netsim.model.explanation import Evidence
@@ -157,10 +157,7 @@ def _back(f: Failing, through: Sequence[Stop], node: str) -> Silence | None:
             return None
         hop_ = f.words.host(way.next_hop)
         clause = f"{node} got it, and its ARP requests for {hop_}, its next hop on the way back, got no answer"
-        requests = Evidence(
-            f"{node} asked {plural(len(asked), 'time')} who has {way.next_hop}, and got no answer", asked
-        )
-        return Silence("neighbour-silent", clause, (requests,))
+        return Silence("neighbour-silent", clause, (Evidence(asked_in_vain(node, way.next_hop, asked), asked),))
     if outcome.end == "no-route":
         kind = outcome.way.kind if outcome.way else "none"
         has = "no route" if kind == "none" else f"a route of type {kind}"

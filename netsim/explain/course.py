@@ -12,7 +12,7 @@ from netsim.analysis.outages import Span
 from netsim.analysis.paths import Fate, PacketPath
 from netsim.explain.failing import Failing
 from netsim.explain.rst import SLACK_NS
-from netsim.explain.words import Words, plural, rule_place
+from netsim.explain.words import Words, asked_in_vain, no_route, rule_place
 from netsim.model.endpoint import Endpoint
 from netsim.model.network import Way
 
@@ -58,8 +58,8 @@ class Stop:
                 return f"{self.node} had lost its power"
             case "discarded":
                 return f"the kernel of {self.node} says kfree_skb, reason {self.reason}"
-        hop = self.way.next_hop if self.way else "its next hop"
-        return f"{self.node} asked {plural(len(self.events), 'time')} who has {hop}, and got no answer"
+        hop = (self.way.next_hop if self.way else None) or "its next hop"
+        return asked_in_vain(self.node, hop, self.events)
 
     def place(self, words: Words) -> str:
         """`on fw -- server, which was cut`, `at fw: rule 1 of its FORWARD chain (drop tcp)`."""
@@ -77,10 +77,7 @@ class Stop:
                 return f"at {self.node}, whose kernel dropped it with reason {self.reason}"
             case "no-route":
                 kind = self.way.kind if self.way else "none"
-                to = words.host(self.path.dst.address)
-                return f"at {self.node}, which has " + (
-                    f"no route to {to}" if kind in {"none", "throw"} else f"a route of type {kind} to {to}"
-                )
+                return f"at {self.node}, which has {no_route(kind, words.host(self.path.dst.address))}"
             case "neighbour":
                 hop = words.host(self.way.next_hop or "") if self.way else "its next hop"
                 return f"at {self.node}, whose ARP requests for {hop} got no answer"
@@ -112,14 +109,8 @@ def _left(f: Failing, path: PacketPath) -> Stop:
 def _lost(f: Failing, path: PacketPath) -> Stop:
     last = path.last()
     assert last.link is not None
-    outages = f.a.outages
-    cut = outages.cut(last.link, last.receiver, last.time_ns)
-    if cut is not None:
-        return Stop(path, "cut", last.receiver, last.link, span=cut, events=(cut.began,))
-    off = outages.power_loss(last.receiver, last.time_ns)
-    if off is not None:
-        return Stop(path, "off", last.receiver, last.link, span=off, events=(off.began,))
-    return Stop(path, "lost", last.receiver, last.link)
+    outcome = f.a.forwarder.lost_on(last.link, last.receiver, last.time_ns)
+    return _by(f, path, outcome, False) if outcome else Stop(path, "lost", last.receiver, last.link)
 
 
 def _stuck(f: Failing, path: PacketPath, node: str) -> Stop:

@@ -7,10 +7,13 @@ from functools import cached_property
 
 from netsim.analysis import Analysis
 from netsim.analysis.connections import Connection
+from netsim.analysis.filters import Placed
 from netsim.analysis.sockets import Socket
+from netsim.errors import InputError
 from netsim.explain.felt import is_felt
 from netsim.explain.rst import SLACK_NS, evidence
-from netsim.explain.words import Words
+from netsim.explain.words import Words, plural
+from netsim.model.duration import parse_duration
 from netsim.model.endpoint import Endpoint
 from netsim.model.event import Arp, Call, Icmp
 from netsim.model.explanation import Evidence, Failure
@@ -126,6 +129,14 @@ class Failing:
         """Was anything changed between a moment and the call's end?"""
         return any(time_ns < fault.end_ns and fault.time_ns < self.call.end_ns for _, fault in self.a.index.faults)
 
+    def matched(self, rule: Placed) -> Evidence | None:
+        """How often a rule has matched; None where nobody counted."""
+        hit = self.a.filters.hit(rule)
+        if hit is None:
+            return None
+        where = f"rule {rule.number} of {rule.node}'s {rule.chain} chain"
+        return Evidence(f"{where} matched {plural(hit[1].packets, 'packet')}", (hit[0],))
+
     def silent_neighbour(self, node: str, icmp: Icmp) -> tuple[str, tuple[int, ...]] | None:
         """The next hop that did not answer a router's ARP requests, so that it sent `host unreachable` (code 1)."""
         if icmp.code != 1 or node not in self.a.network.nodes or self.connection is None:
@@ -135,6 +146,14 @@ class Failing:
             return None
         asked = self.unanswered_arps(node, hop, self.connection.begin_ns - SLACK_NS, self.call.end_ns)
         return (hop, asked) if asked else None
+
+
+def limit_ns(text: str) -> float | None:
+    """A limit of a socket's as its option has it; None where that is no duration."""
+    try:
+        return parse_duration(text) * 1e9
+    except InputError:
+        return None
 
 
 def failure(f: Failing, cause: str, because: str, *proof: Evidence | None) -> Failure:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from netsim.analysis.connections import Connection
 from netsim.analysis.sockets import READS, WRITES
-from netsim.errors import InputError
 from netsim.explain.answers import many, taken
 from netsim.explain.course import Stop, outstanding, stop_of
-from netsim.explain.failing import EARLY, Failing, failure
+from netsim.explain.failing import EARLY, Failing, failure, limit_ns
 from netsim.explain.silence import judged, quoted, silence
 from netsim.explain.words import rule_place
 from netsim.model.action import Poll, Send
-from netsim.model.duration import parse_duration, show_duration
+from netsim.model.duration import show_duration
 from netsim.model.endpoint import WILDCARDS, Endpoint
 from netsim.model.event import Packet, Tcp
 from netsim.model.explanation import Evidence, Failure
@@ -54,11 +53,8 @@ def _waited(f: Failing, option: str) -> str | None:
     found = f.socket.option(option, f.call.time_ns) if f.socket else None
     if found is None or found[1] in {"0", "0s", "0ms"}:
         return None
-    try:
-        limit_ns = parse_duration(found[1]) * 1e9
-    except InputError:
-        return None
-    if f.call.end_ns - f.call.time_ns < limit_ns * EARLY:
+    most_ns = limit_ns(found[1])
+    if most_ns is None or f.call.end_ns - f.call.time_ns < most_ns * EARLY:
         return None  # it did not wait: the socket, or the call, is one that does not block
     return f"the program's own SO_{option.upper()} of {found[1]}"
 

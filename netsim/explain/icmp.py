@@ -6,7 +6,7 @@ from netsim.analysis.filters import Placed
 from netsim.analysis.paths import PacketPath
 from netsim.explain.course import outstanding, stop_of
 from netsim.explain.failing import Failing, failure
-from netsim.explain.words import plural, rule_place
+from netsim.explain.words import asked_in_vain, no_route, rule_place
 from netsim.model.endpoint import Endpoint
 from netsim.model.event import Icmp, Packet, Tcp
 from netsim.model.explanation import Evidence, Failure
@@ -39,7 +39,7 @@ def icmp_answer(f: Failing) -> Failure | None:
             f"{f.said()} was refused by {maker}'s packet filter: {rule_place(rule)} answered with an ICMP error, "
             f"{said}."
         )
-        return failure(f, "firewall-reject", because, came, _matched(f, rule))
+        return failure(f, "firewall-reject", because, came, f.matched(rule))
     if maker == f.call.node:
         return None  # its own route, or neighbour: what it tells itself is no news to anybody else
     route = _route(f, maker, icmp)
@@ -53,7 +53,7 @@ def icmp_answer(f: Failing) -> Failure | None:
             f"{f.said()} failed: {maker} has to send it to {f.words.host(hop)}, its ARP requests for which got no "
             f"answer, and {maker} answered with an ICMP error, {said}."
         )
-        requests = Evidence(f"{maker} asked {plural(len(asked), 'time')} who has {hop}, and got no answer", asked)
+        requests = Evidence(asked_in_vain(maker, hop, asked), asked)
         return failure(f, "neighbour-silent", because, came, requests)
     return unsure
 
@@ -75,14 +75,6 @@ def _ends_it(f: Failing, maker: str) -> bool:
         return False
     stops = [stop_of(f, path) for path in outstanding(f, connection, f.end, f.call.end_ns).paths]
     return all(stop.node == maker and stop.kind in {"rejected", "no-route", "neighbour", "unsure"} for stop in stops)
-
-
-def _matched(f: Failing, rule: Placed) -> Evidence | None:
-    hit = f.a.filters.hit(rule)
-    if hit is None:
-        return None
-    where = f"rule {rule.number} of {rule.node}'s {rule.chain} chain"
-    return Evidence(f"{where} matched {plural(hit[1].packets, 'packet')}", (hit[0],))
 
 
 def told(f: Failing) -> tuple[int, PacketPath, Icmp] | None:
@@ -135,9 +127,7 @@ def _rule(f: Failing, maker: str, packet: Packet, icmp: Icmp) -> Placed | None:
     rule = outcome.rule
     if outcome.node != maker or outcome.end != "rejected" or rule is None:
         return None
-    hit = f.a.filters.hit(rule)
-    fits = REJECT_CODES.get(rule.rule.answers_with) == icmp.code and icmp.kind == 3
-    return rule if fits and (hit is None or hit[1].packets > 0) else None
+    return rule if REJECT_CODES.get(rule.rule.answers_with) == icmp.code and icmp.kind == 3 else None
 
 
 def _route(f: Failing, maker: str, icmp: Icmp) -> str | None:
@@ -149,8 +139,4 @@ def _route(f: Failing, maker: str, icmp: Icmp) -> str | None:
     expected = {"none": 0, "throw": 0, "unreachable": 1, "prohibit": 13}
     if expected.get(kind) != icmp.code:
         return None
-    return (
-        f"has no route to {destination}"
-        if kind in {"none", "throw"}
-        else f"has a route of type {kind} to {destination}"
-    )
+    return f"has {no_route(kind, destination)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from netsim.errors import InputError
 from netsim.explain.course import outstanding, stop_of
-from netsim.explain.failing import EARLY, Failing, failure
+from netsim.explain.failing import EARLY, Failing, failure, limit_ns
 from netsim.explain.silence import judged, silence
 from netsim.explain.words import plural
 from netsim.explain.zero_window import closed_window
-from netsim.model.duration import parse_duration
 from netsim.model.explanation import Evidence, Failure
 
 _LATE, _LATE_NS = 1.5, 2_000_000_000
@@ -78,8 +76,7 @@ def _first_sent(f: Failing) -> int | None:
 
 def _was_so_long(f: Failing, limit: str, since_ns: int | None) -> bool:
     """Had it taken as long as the limit allows, and not much longer? Where nobody saw when it began it may have."""
-    try:
-        limit_ns = parse_duration(limit) * 1e9
-    except InputError:
-        return False
-    return since_ns is None or limit_ns * EARLY <= f.call.end_ns - since_ns <= limit_ns * _LATE + _LATE_NS
+    most_ns = limit_ns(limit)
+    if most_ns is None or since_ns is None:
+        return most_ns is not None
+    return most_ns * EARLY <= f.call.end_ns - since_ns <= most_ns * _LATE + _LATE_NS

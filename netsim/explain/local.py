@@ -37,11 +37,10 @@ def own_route(f: Failing) -> Failure | None:
     if f.errno not in _ROUTES.get(kind, set()) or f.connection is not None:
         return None
     to = f.words.host(target.address)
-    has = f"no route to {to}" if kind in {"none", "throw"} else f"a route of type {kind} to {to}"
-    because = f"{f.said()} failed at once: {f.call.node} itself has {has}, and no packet was sent."
-    if kind == "throw":
-        because = because.replace("no route to", "a route of type throw to")
-    return failure(f, "own-route", because)
+    has = f"no route to {to}" if kind == "none" else f"a route of type {kind} to {to}"
+    return failure(
+        f, "own-route", f"{f.said()} failed at once: {f.call.node} itself has {has}, and no packet was sent."
+    )
 
 
 def address_in_use(f: Failing) -> Failure | None:

@@ -102,14 +102,10 @@ def _with_maker(rst: Rst) -> Rst:
     if seen is None:
         return rst if rst.a.index.may_forge() else _inferred(rst)
     rule = _by_filter(rst, seen)
-    if rule is not None:
-        return (
-            replace(rst, maker=seen)
-            if _may_be_forged(rst, rule)
-            else replace(rst, maker=seen, part="filter", rule=rule)
-        )
-    if _filter_is_unsure(rst, seen):
+    if (rule is not None and _may_be_forged(rst, rule)) or (rule is None and _filter_is_unsure(rst, seen)):
         return replace(rst, maker=seen)
+    if rule is not None:
+        return replace(rst, maker=seen, part="filter", rule=rule)
     return replace(rst, maker=seen, part=_tcp_or_other(rst, seen))
 
 
@@ -130,9 +126,7 @@ def _by_filter(rst: Rst, node: str) -> Placed | None:
     outcome = _judged(rst, node)
     if outcome is None or outcome.node != node or outcome.end != "rejected" or outcome.rule is None:
         return None
-    hit = rst.a.filters.hit(outcome.rule)
-    counted_out = hit is not None and hit[1].packets == 0
-    return outcome.rule if outcome.rule.rule.answers_with == "tcp-reset" and not counted_out else None
+    return outcome.rule if outcome.rule.rule.answers_with == "tcp-reset" else None
 
 
 def _may_be_forged(rst: Rst, rule: Placed) -> bool:
@@ -191,11 +185,8 @@ def _inferred(rst: Rst) -> Rst:
     outcome = _predicted(rst)
     if outcome is None or not ttl_fits(rst, outcome.node, hop):
         return rst
-    if outcome.end == "rejected" and outcome.rule is not None:
-        hit = rst.a.filters.hit(outcome.rule)
-        counted_out = hit is not None and hit[1].packets == 0
-        if outcome.rule.rule.answers_with == "tcp-reset" and not counted_out:
-            return replace(rst, maker=outcome.node, part="filter", rule=outcome.rule)
+    if outcome.end == "rejected" and outcome.rule is not None and outcome.rule.rule.answers_with == "tcp-reset":
+        return replace(rst, maker=outcome.node, part="filter", rule=outcome.rule)
     if outcome.end == "delivered" and outcome.node == rst.claimed and not rst.a.index.tells_every_reset:
         return replace(rst, maker=outcome.node, part="tcp")
     return rst

@@ -14,8 +14,8 @@ from netsim.explain.answers import unanswered
 from netsim.explain.course import Stop, outstanding, stop_of
 from netsim.explain.failing import Failing, failure
 from netsim.explain.rst import SLACK_NS
-from netsim.explain.vanished import OR_BY_ARP, Silence, lost_on, proof_of, vanished
-from netsim.explain.words import plural, rule_place
+from netsim.explain.vanished import OR_BY_ARP, Silence, dropped_at, lost_on, proof_of, vanished
+from netsim.explain.words import asked_in_vain, no_route, rule_place
 from netsim.model.endpoint import WILDCARDS, Endpoint
 from netsim.model.event import Icmp, Packet, Tcp
 from netsim.model.explanation import Evidence, Failure
@@ -114,16 +114,10 @@ def _must_have_sent(f: Failing) -> bool:
 
 
 def _silent_neighbour(f: Failing, node: str, hop: str, asked: tuple[int, ...]) -> Silence:
-    requests = Evidence(f"{node} asked {plural(len(asked), 'time')} who has {hop}, and got no answer", asked)
-    link = f.way(node).link
-    span = link and next(
-        (
-            f.a.outages.cut(link, end, f.a.timeline.events[asked[-1]].time_ns)
-            for end in f.a.network.links[link]
-            if f.a.outages.is_cut(link, end, f.a.timeline.events[asked[-1]].time_ns)
-        ),
-        None,
-    )
+    requests = Evidence(asked_in_vain(node, hop, asked), asked)
+    link, asked_ns = f.way(node).link, f.a.timeline.events[asked[-1]].time_ns
+    cuts = [f.a.outages.cut(link, end, asked_ns) for end in f.a.network.links[link]] if link else []
+    span = next((cut for cut in cuts if cut is not None), None)
     why = f": {link} was cut" if span else ""
     proof = (requests, Evidence(f"the cable {link} was cut", (span.began,))) if span else (requests,)
     clause = f"{node}'s ARP requests for {f.words.host(hop)}, its next hop, got no answer{why}"
@@ -150,14 +144,12 @@ def _by_configuration(f: Failing, outcome: Outcome, packet: Packet) -> Silence |
             clause = f"what was for {target} went to {outcome.node}, which had no power"
             return Silence("silent-drop", clause, _fault(outcome), OR_BY_ARP)
         case "dropped" if outcome.rule is not None:
-            ends = {f.call.node, f.a.network.owner(packet.dst.address)}
-            cause = "host-firewall-drop" if outcome.node in ends else "silent-drop"
+            cause = dropped_at(f, outcome.node, packet.dst)
             return Silence(cause, f"what was for {target} was dropped at {outcome.node}: {rule_place(outcome.rule)}")
         case "no-route" if outcome.node != f.call.node and outcome.way is not None:
             kind, to = outcome.way.kind, f.words.host(packet.dst.address)
             if f.errno == _BY_ROUTE[kind]:
-                has = f"no route to {to}" if kind in {"none", "throw"} else f"a route of type {kind} to {to}"
-                return Silence("router-route", f"{outcome.node} has {has}")
+                return Silence("router-route", f"{outcome.node} has {no_route(kind, to)}")
     return None
 
 

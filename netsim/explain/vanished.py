@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netsim.explain.course import Kind, Stop
 from netsim.explain.failing import Failing
 from netsim.explain.words import plural
+from netsim.model.endpoint import Endpoint
 from netsim.model.explanation import Evidence
 
 OR_BY_ARP = "ETIMEDOUT, or with EHOSTUNREACH if ARP had failed by then"
@@ -48,11 +49,13 @@ def ends_with(stops: Sequence[Stop]) -> str:
 
 def cause_of(f: Failing, stop: Stop) -> str:
     if stop.kind in {"dropped", "rejected"} and stop.rule is not None:
-        ends = {f.call.node, f.a.network.owner(stop.path.dst.address)}
-        if stop.kind == "rejected":
-            return "firewall-reject"
-        return "host-firewall-drop" if stop.node in ends else "silent-drop"
+        return "firewall-reject" if stop.kind == "rejected" else dropped_at(f, stop.node, stop.path.dst)
     return _CAUSES.get(stop.kind, "unknown")
+
+
+def dropped_at(f: Failing, node: str, target: Endpoint) -> str:
+    """The cause of what a node's filter drops: one of the two ends, or somebody between them."""
+    return "host-firewall-drop" if node in {f.call.node, f.a.network.owner(target.address)} else "silent-drop"
 
 
 def lost_on(f: Failing, stops: Sequence[Stop]) -> str:

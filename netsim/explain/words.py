@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 
 from netsim.analysis.filters import Placed
@@ -32,6 +33,16 @@ def plural(count: int, noun: str) -> str:
 def rule_place(placed: Placed) -> str:
     """`rule 1 of its FORWARD chain (reject tcp dport 80 with tcp-reset)`, of a node that has been named."""
     return f"rule {placed.number} of its {placed.chain} chain ({placed.written.body})"
+
+
+def no_route(kind: str, to: str) -> str:
+    """`no route to server`, `a route of type blackhole to server`: what a machine has instead of a way."""
+    return f"no route to {to}" if kind in {"none", "throw"} else f"a route of type {kind} to {to}"
+
+
+def asked_in_vain(node: str, hop: str, requests: Sized) -> str:
+    """What ARP requests show that nobody answered."""
+    return f"{node} asked {plural(len(requests), 'time')} who has {hop}, and got no answer"
 
 
 def closed_listener_by(death: Death) -> str:
