@@ -12,21 +12,19 @@ from dataclasses import dataclass
 from netsim.analysis.connections import Connection, find_connections
 from netsim.analysis.filters import Filters, find_filters
 from netsim.analysis.forwarding import Forwarder
-from netsim.analysis.index import TimelineIndex, index_events
+from netsim.analysis.index import TimelineIndex, identity, index_events
 from netsim.analysis.outages import Outages, find_outages
 from netsim.analysis.paths import PacketPath, Paths, find_paths
-from netsim.analysis.resets import find_received
+from netsim.analysis.resets import SKEW_NS, find_received
 from netsim.analysis.sockets import Socket, Sockets, find_sockets
 from netsim.model.action import SetSysctl
 from netsim.model.endpoint import Endpoint
-from netsim.model.event import Drop, Fault, Icmp, Kernel, Packet, Segment, Tcp
+from netsim.model.event import Drop, Fault, Icmp, Kernel, Packet, Tcp
 from netsim.model.network import Network
 from netsim.model.timeline import Timeline
 
 _SOMAXCONN = 4096
 """net.core.somaxconn where nobody has set it."""
-_SKEW_NS = 20_000
-"""The clocks of packets and of tracepoints agree to some microseconds."""
 _HELD_NS = 5_000_000_000
 """A machine drops what it has taken in at once, or when ARP has had no answer, within 3 seconds."""
 
@@ -62,11 +60,8 @@ class Analysis:
 
     def dropped(self, node: str, packet: Packet, time_ns: int) -> tuple[int, Drop] | None:
         """What the kernel of a node said of dropping this very packet, which had come to it, or was sent, then."""
-        for index, drop in self.index.drops.get((node, packet.src, packet.dst), ()):
-            same = drop.ident == packet.ident and _is_of(drop.segment, packet.segment)
-            if same and -_SKEW_NS <= drop.time_ns - time_ns <= _HELD_NS:
-                return index, drop
-        return None
+        told = self.index.drops.get(identity(node, packet), ())
+        return next((one for one in told if -SKEW_NS <= one[1].time_ns - time_ns <= _HELD_NS), None)
 
     def queue_of(self, listener: Socket, time_ns: int) -> tuple[int, int]:
         """How many connections wait in a listener's accept queue, and its backlog, which somaxconn limits (listen(2)).
@@ -74,13 +69,23 @@ class Analysis:
         The queue is full where the first is more than the second (sk_acceptq_is_full()).
         """
         listens = listener.listening_call(time_ns)
-        asked, listened_ns = listens if listens is not None else (listener.backlog, time_ns)
-        limit = self.forwarder.sysctl(listener.node, "net.core.somaxconn", listened_ns) or ""
-        backlog = min(asked, int(limit) if limit.isdigit() else _SOMAXCONN)
+        limit = self.forwarder.sysctl(listener.node, "net.core.somaxconn", listens.time_ns) or ""
+        backlog = min(getattr(listens.action, "backlog", 0), int(limit) if limit.isdigit() else _SOMAXCONN)
         deferred = listener.option("defer_accept", time_ns)
         if deferred is not None and deferred[1] not in {"0", "0s"}:
             return 0, backlog  # what waits there waits for data first (TCP_DEFER_ACCEPT): nobody knows
-        return self.sockets.queued(listener, self.connections, time_ns, self._took), backlog
+        return sum(self._waits(connection, listener, time_ns) for connection in self.connections), backlog
+
+    def _waits(self, connection: Connection, listener: Socket, time_ns: int) -> bool:
+        """Should a connection be in a listener's accept queue at a moment: established, and not yet accepted?"""
+        own, end = listener.local, connection.server
+        if own is None or not own.covers(end) or connection.machine(end, self.network) != listener.node:
+            return False
+        if not listener.since_ns <= connection.known_since(end) < time_ns:
+            return False
+        taken = self.sockets.at(connection, end)
+        come = any(self._took(path, listener.node) for path in connection.completing(time_ns))
+        return come and (taken is None or taken.born_ns > time_ns)
 
     def _took(self, path: PacketPath, node: str) -> bool:
         """Did a machine's filter let a packet in, as far as it came?"""
@@ -90,13 +95,6 @@ class Analysis:
     @property
     def network(self) -> Network:
         return self.timeline.network
-
-
-def _is_of(told: Segment, segment: Segment) -> bool:
-    """Is this the segment that the kernel told of, which may not have known all of it?"""
-    if isinstance(told, Tcp) and isinstance(segment, Tcp):
-        return (told.flags, told.seq) == (segment.flags, segment.seq)
-    return type(told) is type(segment)
 
 
 def analyse(timeline: Timeline) -> Analysis:

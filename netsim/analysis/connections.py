@@ -38,6 +38,8 @@ class Side:
     times: list[int] = field(default_factory=list)
     isn: int | None = None
     """The sequence number of its SYN; None where nobody saw one."""
+    syn_ns: int | None = None
+    """When it sent its SYN, or SYN ACK, last."""
     first: int | None = None
     """The first sequence number seen, of a SYN or not: relative numbers count from it."""
     top: int = 0
@@ -87,8 +89,8 @@ class Connection:
         """
         if end == self.client:
             return self.begins_ns
-        answered = [path.time_ns for path in self.sides[self.server].paths if "S" in path.tcp.flags]
-        return max(answered, default=self.begins_ns)
+        answered_ns = self.sides[self.server].syn_ns
+        return self.begins_ns if answered_ns is None else answered_ns
 
     def is_during(self, time_ns: int) -> bool:
         """Does a moment belong to this lifetime of its ends, and to no other?"""
@@ -225,6 +227,7 @@ def _add(connection: Connection, path: PacketPath) -> None:
     tcp = path.tcp
     own, other = connection.sides[path.src], connection.sides[path.dst]
     if "S" in tcp.flags:
+        own.syn_ns = path.time_ns
         if own.isn is None:
             own.isn = own.first = tcp.seq
             own.top = 0

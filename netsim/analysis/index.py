@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from netsim.model.action import Run
 from netsim.model.endpoint import Endpoint
-from netsim.model.event import Arp, Call, Counters, Drop, Fault, Icmp, Kernel, Missed, Packet, ProcessEnd, RuleHit
+from netsim.model.event import Arp, Call, Counters, Drop, Fault, Icmp, Kernel, Missed, Packet, ProcessEnd, RuleHit, Tcp
 from netsim.model.timeline import Tap, Timeline
 
 TRACES_EVERY_RESET = (6, 10)
@@ -34,8 +34,8 @@ class TimelineIndex:
     """What the kernel of a node said of listeners: each when it began, and when it ended."""
     blind: set[str] = field(default_factory=set)
     """The nodes where a program uses io_uring(7) or io_submit(2): what it does so, no tracer of calls sees."""
-    drops: dict[tuple[str, Endpoint, Endpoint], list[tuple[int, Drop]]] = field(default_factory=dict)
-    """By node, and the packet's source and destination."""
+    drops: dict[tuple[object, ...], list[tuple[int, Drop]]] = field(default_factory=dict)
+    """By the `identity` of the packet."""
     faults: list[tuple[int, Fault]] = field(default_factory=list)
     rules: list[tuple[int, RuleHit]] = field(default_factory=list)
     counters: dict[str, list[tuple[int, Counters]]] = field(default_factory=dict)
@@ -138,7 +138,7 @@ def _rest(found: TimelineIndex, index: int, event: object) -> None:
         case ProcessEnd():
             found.ends.append((index, event))
         case Drop():
-            found.drops.setdefault((event.node, event.src, event.dst), []).append((index, event))
+            found.drops.setdefault(identity(event.node, event), []).append((index, event))
         case Fault():
             found.faults.append((index, event))
         case RuleHit():
@@ -147,6 +147,13 @@ def _rest(found: TimelineIndex, index: int, event: object) -> None:
             found.counters.setdefault(event.node, []).append((index, event))
         case Missed():
             found.missed.append((index, event))
+
+
+def identity(node: str, found: Packet | Drop) -> tuple[object, ...]:
+    """What tells a packet at a node from others, however much of it the kernel told."""
+    segment = found.segment
+    what = (segment.flags, segment.seq) if isinstance(segment, Tcp) else type(segment)
+    return node, found.src, found.dst, what, found.ident
 
 
 def events_of(found: Iterable[tuple[int, object]]) -> tuple[int, ...]:

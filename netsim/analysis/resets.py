@@ -11,9 +11,9 @@ from netsim.analysis.paths import Hop, PacketPath
 from netsim.model.endpoint import Endpoint
 from netsim.model.network import Network
 
-_SAME_NS = 50_000_000
+SAME_NS = 50_000_000
 """A tracepoint and the packet that it is about: microseconds apart, but a busy machine may stop in between."""
-_SKEW_NS = 20_000
+SKEW_NS = 20_000
 """The clocks of packets and of tracepoints agree to some microseconds."""
 
 
@@ -35,8 +35,8 @@ def find_received(
         came = arrivals.get((node, own, other), []) if event == "tcp_receive_reset" else []
         came.sort(key=lambda one: one[0].time_ns)
         for place, told in events if came else ():
-            first = bisect_right(came, told.time_ns - _SAME_NS, key=lambda one: one[0].time_ns)
-            last = bisect_left(came, told.time_ns + _SKEW_NS, key=lambda one: one[0].time_ns)
+            first = bisect_right(came, told.time_ns - SAME_NS, key=lambda one: one[0].time_ns)
+            last = bisect_left(came, told.time_ns + SKEW_NS, key=lambda one: one[0].time_ns)
             near = [one for one in came[first:last] if (one[1].number, node) not in found]
             right = [one for one in near if is_next(connection_of[one[1].number], one[1])]
             taken = right[0] if right else near[-1] if near else None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from netsim.analysis.connections import Connection
 from netsim.analysis.index import TimelineIndex
 from netsim.analysis.outages import FOREVER_NS, Outages
-from netsim.analysis.paths import PacketPath
 from netsim.model.action import Close, Recv, SetOption, Shutdown
 from netsim.model.endpoint import WILDCARDS, Endpoint
 from netsim.model.event import Call, Kernel, ProcessEnd
@@ -74,7 +73,6 @@ class Socket:
     """When its listen() had returned."""
     listen: int | None = None
     """The event of that."""
-    backlog: int = 0
     bound: Endpoint | None = None
     """Of a listener whose calls do not tell: where it listens, by what the kernel says."""
     death: Death | None = None
@@ -148,11 +146,15 @@ class Socket:
         ended = next(connection.completing(FOREVER_NS), None) if connection and connection.syn else None
         return ended.last().time_ns if ended else self.born_ns
 
-    def listening_call(self, time_ns: int) -> tuple[int, int] | None:
-        """The backlog and the time of the last listen() before a moment: it takes its limits then, and only then."""
+    def listening_call(self, time_ns: int) -> Call:
+        """A listener's last listen() before a moment, or its last at all: it takes its limits then, and only then."""
         calls = [call for _, call in self.calls if call.name == "listen" and isinstance(call.result, Ok)]
-        last = [call for call in calls if call.time_ns <= time_ns][-1:]
-        return next(((getattr(call.action, "backlog", 0), call.time_ns) for call in last), None)
+        return ([call for call in calls if call.time_ns <= time_ns] or calls)[-1]
+
+    @property
+    def since_ns(self) -> int:
+        """When a listener began to listen, by the clock of packets, which differs from that of calls by a little."""
+        return -FOREVER_NS if self.listens_ns is None else self.listens_ns - _SYN_SLACK_NS
 
     def lingers_zero(self, before_ns: int) -> int | None:
         """The call that had set SO_LINGER to on and 0 seconds."""
@@ -198,8 +200,6 @@ class Sockets:
     """By node and port."""
     accepted: dict[tuple[str, Endpoint], list[Socket]] = field(default_factory=dict)
     """What accept() made, by node and the other end."""
-    owners: Mapping[str, str] = field(default_factory=dict)
-    """Whose each address is."""
     hidden: dict[str, list[Socket]] = field(default_factory=dict)
     """By node: listeners of which nobody knows the port."""
     outages: Outages = field(default_factory=Outages)
@@ -209,30 +209,6 @@ class Sockets:
     def at(self, connection: Connection, end: Endpoint) -> Socket | None:
         return self.of_connection.get((connection.number, end))
 
-    def queued(
-        self,
-        listener: Socket,
-        connections: Iterable[Connection],
-        time_ns: int,
-        took: Callable[[PacketPath, str], bool],
-    ) -> int:
-        """How many connections a listener's accept queue should hold at a moment: established, and not yet accepted.
-
-        `took` tells whether a machine's filter let a packet in.
-        """
-        own, node = listener.local, listener.node
-        since_ns = -FOREVER_NS if listener.listens_ns is None else listener.listens_ns - _SYN_SLACK_NS
-        count = 0
-        for one in connections:
-            there = one.node == node or (one.node is None and self.owners.get(one.server.address) == node)
-            known_ns = one.known_since(one.server)
-            mine = own is not None and own.covers(one.server) and since_ns <= known_ns < time_ns and there
-            if not mine or not any(took(path, node) for path in one.completing(time_ns)):
-                continue
-            taken = self.of_connection.get((one.number, one.server))
-            count += taken is None or taken.born_ns > time_ns
-        return count
-
     def listened(self, node: str, own: Endpoint) -> list[Socket]:
         """The sockets that ever listened for an end, in the order of their birth."""
         found = self.listeners.get((node, own.port), [])
@@ -241,7 +217,7 @@ class Sockets:
 
 def find_sockets(index: TimelineIndex, connections: list[Connection], network: Network, outages: Outages) -> Sockets:
     """Put calls together by their socket, find out how each ended, and which connections each had."""
-    found = Sockets(owners=network.owners, outages=outages, complete=not index.lost_any)
+    found = Sockets(outages=outages, complete=not index.lost_any)
     for place, call in index.calls:
         if call.socket:
             _take(found, place, call)
@@ -292,7 +268,6 @@ def _take(found: Sockets, index: int, call: Call) -> None:
             socket.listens_ns, socket.listen = call.end_ns, index
         if socket.death is not None and socket.death.call == "shutdown":
             socket.death = None  # it listens again
-        socket.backlog = getattr(call.action, "backlog", 0)
     elif _ends_it(socket, call) and socket.death is None:
         socket.death = Death("closed", call.time_ns, call.end_ns, index, call.process, call=call.name)
     if call.made:
@@ -406,7 +381,8 @@ def _bind_client(found: Sockets, socket: Socket, opening: Opening, candidates: l
 def _bind_server(found: Sockets, socket: Socket, opening: Opening, candidates: list[Connection]) -> None:
     """An accept() gives the first connection of these ends that was finished and that nobody had taken."""
     call = opening.call
-    since_ns = max((when for when in (_listens(socket), _booted(found, socket, call)) if when), default=-FOREVER_NS)
+    booted_ns = found.outages.booted(socket.node, call.time_ns)
+    since_ns = max(booted_ns, socket.listener.since_ns) if socket.listener else booted_ns
     free = [
         one
         for one in candidates
@@ -418,16 +394,6 @@ def _bind_server(found: Sockets, socket: Socket, opening: Opening, candidates: l
     connection = queued[0] if queued else free[-1] if free else None
     if connection is not None:
         _take_end(found, socket, opening, connection, connection.server)
-
-
-def _listens(socket: Socket) -> int | None:
-    """When its listener began to listen; packets and calls have clocks that differ by a little."""
-    listener = socket.listener
-    return None if listener is None or listener.listens_ns is None else listener.listens_ns - _SYN_SLACK_NS
-
-
-def _booted(found: Sockets, socket: Socket, call: Call) -> int:
-    return found.outages.booted(socket.node, call.time_ns)
 
 
 def _bind_late_syn(

@@ -11,14 +11,13 @@ from netsim.analysis.connections import Connection
 from netsim.analysis.filters import Placed
 from netsim.analysis.forwarding import Outcome, passed_routers
 from netsim.analysis.paths import Hop, PacketPath
+from netsim.analysis.resets import SAME_NS
 from netsim.analysis.sockets import WRITES
 from netsim.explain.rst import SLACK_NS, Part, Rst, Shape, answers
 from netsim.explain.words import Words
 from netsim.model.endpoint import Endpoint
 from netsim.model.event import Kernel, Packet
 
-_SAME_NS = 50_000_000
-"""A tracepoint and the packet that it is about: microseconds apart, but a busy machine may stop in between."""
 _LOOK_BACK = 64
 """A RST answers one of the last segments of the other direction."""
 
@@ -72,7 +71,7 @@ def _match_kernel(a: Analysis, paths: list[PacketPath]) -> dict[int, tuple[int, 
         times = [path.time_ns for path in free]
         late = []
         for index, told in events:
-            around = free[bisect_left(times, told.time_ns - _SAME_NS) : bisect_right(times, told.time_ns + _SAME_NS)]
+            around = free[bisect_left(times, told.time_ns - SAME_NS) : bisect_right(times, told.time_ns + SAME_NS)]
             near = [path for path in around if path.number not in found and _is_about(told, path)]
             if near:
                 nearest = min(near, key=lambda path: abs(path.time_ns - told.time_ns))

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from netsim.analysis import Analysis
+from netsim.analysis.index import identity
 from netsim.analysis.paths import Hop
 from netsim.model.endpoint import Endpoint
 from netsim.model.event import Arp, Call, Drop, Fault, Icmp, Kernel, Packet, ProcessEnd, Tcp
@@ -119,22 +120,15 @@ class _Told:
                 about = (hop.sender, segment.quoted_src, segment.quoted_dst)
                 self._answered.setdefault(about, []).append(packet.time_ns)
             if hop.lost:
-                self._lost.add(_identity(hop.receiver, packet))
+                self._lost.add(identity(hop.receiver, packet))
 
     def is_news(self, drop: Drop) -> bool:
         """Tell whether a drop says anything that no other row does."""
-        if drop.reason in _TOLD_BY_OTHERS or not is_drawn(drop) or _identity(drop.node, drop) in self._lost:
+        if drop.reason in _TOLD_BY_OTHERS or not is_drawn(drop) or identity(drop.node, drop) in self._lost:
             return False
         where = (drop.node, drop.src, drop.dst)
         told = (self._answered.get(where, []), self._said.get((*where, drop.reason), []))
         return not any(_near(times, drop.time_ns) for times in told)
-
-
-def _identity(node: str, found: Packet | Drop) -> tuple[object, ...]:
-    """What tells a packet at a node from others, however much of it the kernel told."""
-    segment = found.segment
-    what = (segment.flags, segment.seq) if isinstance(segment, Tcp) else type(segment)
-    return node, found.src, found.dst, what, found.ident
 
 
 def _near(times: list[int], time_ns: int) -> bool:
